@@ -1,0 +1,1 @@
+"""Who exists: accounts, their roles and groups."""

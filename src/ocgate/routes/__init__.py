@@ -1,0 +1,1 @@
+"""Small request handlers that issue what the middlewares check."""

@@ -1,0 +1,1 @@
+"""Bytes under a name, shared between processes: one module a backend."""

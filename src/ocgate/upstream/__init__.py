@@ -1,0 +1,1 @@
+"""The data plane: connections to the backends, and the relay that moves the bytes."""
