@@ -1,1 +1,1 @@
-"""ASGI middlewares, one a file, each usable alone: `from ocgate_middleware.csp import CSPMiddleware`."""
+"""ASGI middlewares, one a file, each usable alone."""
