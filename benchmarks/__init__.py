@@ -1,0 +1,1 @@
+"""Side-by-side measurements: ocgate and its peers in one run, as ratios (`make bench`)."""
