@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +37,7 @@ class Backend:
 
 
 @contextlib.contextmanager
-def apache() -> Iterator[Backend]:
+def apache() -> Generator[Backend]:
     """Run Apache with mod_dav over an empty folder."""
     server = program("apache2")
     modules = next(folder for folder in APACHE_MODULE_FOLDERS if Path(folder).is_dir())
@@ -77,7 +77,7 @@ def apache() -> Iterator[Backend]:
 
 
 @contextlib.contextmanager
-def nginx() -> Iterator[Backend]:
+def nginx() -> Generator[Backend]:
     """Run nginx: static files, with PUT, DELETE, MKCOL, COPY and MOVE (no PROPFIND)."""
     server = program("nginx")
     with public_folder() as folder, reserved_port() as port:
@@ -117,7 +117,7 @@ def nginx() -> Iterator[Backend]:
 
 
 @contextlib.contextmanager
-def wsgidav() -> Iterator[Backend]:
+def wsgidav() -> Generator[Backend]:
     """Run wsgidav, a WebDAV server in Python, with anonymous access."""
     server = program("wsgidav")
     with public_folder() as folder, reserved_port() as port:

@@ -5,7 +5,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 
 import bcrypt
@@ -16,7 +16,7 @@ from tests.support.processes import Child, reserved_port
 
 ALAN = ("alan", "demo")
 MARY = ("mary", "a longer: password")
-USERS = dict([ALAN, MARY])
+USERS: dict[str, str] = dict([ALAN, MARY])
 
 OWN_PREFIXES = ("OC_", "OCIS_", "OCS_", "OCGATE_", "PROXY_", "OCM_", "AUTH_APP_")
 
@@ -124,7 +124,7 @@ class Gate:
 
 
 @contextlib.contextmanager
-def running_gate(upstream: str, *, folder: Path | None = None, **env: str) -> Iterator[Gate]:
+def running_gate(upstream: str, *, folder: Path | None = None, **env: str) -> Generator[Gate]:
     """Run a gate in front of `upstream` (an origin) with users alan and mary.
 
     `env` adds to its environment. With `folder` several gates share their data. At the end it

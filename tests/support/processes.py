@@ -7,12 +7,12 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 
 
 @contextlib.contextmanager
-def reserved_port() -> Iterator[int]:
+def reserved_port() -> Generator[int]:
     """Yield a port of 127.0.0.1 that the kernel gives to nobody else meanwhile.
 
     The socket is bound and never listens, so a server that sets SO_REUSEADDR (they all do)
@@ -42,7 +42,7 @@ def wait_until(holds: Callable[[], object], *, what: str, seconds: float = 20) -
 
 
 @contextlib.contextmanager
-def public_folder() -> Iterator[Path]:
+def public_folder() -> Generator[Path]:
     """Yield a fresh folder that a server running as another user can enter.
 
     pytest's tmp_path is closed to other users, so Apache's www-data could not get in.
@@ -115,7 +115,7 @@ def child(
     output: Path,
     ready: Callable[[], object],
     env: Mapping[str, str] | None = None,
-) -> Iterator[Child]:
+) -> Generator[Child]:
     """Start a server, wait until `ready()`, end it at the end whatever happened."""
     started = Child(argv, env=env, output=output)
     try:

@@ -4,7 +4,7 @@ import contextlib
 import re
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nrecorded"
 
@@ -79,7 +79,7 @@ def _complete(data: bytes) -> int | None:
 
 
 @contextlib.contextmanager
-def recorder() -> Iterator[Recorder]:
+def recorder() -> Generator[Recorder]:
     """Run a recorder."""
     one = Recorder()
     try:

@@ -1,0 +1,29 @@
+"""Servers that the tests of this folder share: one of each kind per test file."""
+
+from collections.abc import Generator
+
+import pytest
+
+from tests.support import backends
+from tests.support.backends import Backend
+from tests.support.gate import Gate, running_gate
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark everything here as needing real servers."""
+    for item in items:
+        if "tests/real/" in item.path.as_posix():
+            item.add_marker(pytest.mark.real)
+
+
+@pytest.fixture(scope="module")
+def apache() -> Generator[Backend]:
+    with backends.apache() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def gate(apache: Backend) -> Generator[Gate]:
+    """A gate with default settings in front of Apache."""
+    with running_gate(apache.origin) as running:
+        yield running
