@@ -124,7 +124,9 @@ class Gate:
 
 
 @contextlib.contextmanager
-def running_gate(upstream: str, *, folder: Path | None = None, **env: str) -> Generator[Gate]:
+def running_gate(
+    upstream: str, *, env: Mapping[str, str] | None = None, folder: Path | None = None
+) -> Generator[Gate]:
     """Run a gate in front of `upstream` (an origin) with users alan and mary.
 
     `env` adds to its environment. With `folder` several gates share their data. At the end it
@@ -135,7 +137,7 @@ def running_gate(upstream: str, *, folder: Path | None = None, **env: str) -> Ge
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ocgate-")))
         port = stack.enter_context(reserved_port())
         debug_port = stack.enter_context(reserved_port())
-        env = {"OCGATE_UPSTREAM": upstream, **env}
+        env = {"OCGATE_UPSTREAM": upstream, **(env or {})}
         gate = Gate(port=port, debug_port=debug_port, env=env, folder=folder)
         try:
             gate.start()

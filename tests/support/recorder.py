@@ -30,6 +30,10 @@ class Recorder:
         for one in self.received:
             one.clear()
 
+    def open_connections(self) -> int:
+        """Return how many connections are open."""
+        return sum(thread.is_alive() for thread in self._threads[1:])
+
     def close(self) -> None:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
