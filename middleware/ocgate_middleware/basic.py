@@ -1,0 +1,138 @@
+"""Identify the caller by user name and password (Basic, RFC 7617).
+
+    users = load_users("users.htpasswd")
+    app = BasicAuthMiddleware(app, users=users)
+
+A request is accepted if its one `Authorization` header carries the name of an enabled account
+together with its password. Requests with another scheme, or none, pass as they came. A
+credential that was accepted does not travel further in.
+
+bcrypt is slow on purpose, so each password is checked once and remembered for a minute, under
+a keyed hash that includes the stored hash: a changed password counts at once. Failures are
+counted by client and by account; whoever fails too often is refused without a check. A
+password that was right within the last hours is always checked, so that nobody can lock a
+user out by failing in his name. Users who do not exist, or are disabled, cost as much as a
+wrong password.
+
+Deployment caveat: behind another proxy, put `ForwardedMiddleware` in front with that proxy's
+address; otherwise all clients share one count.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ocgate.core.basic_password import MALFORMED, BasicPassword
+from ocgate.core.errors import ConfigError
+from ocgate.core.identity import PRINCIPAL, Account, Outcome, Principal, Rejection
+from ocgate.directory.passwords import password_matches
+from ocgate_middleware.costly import FailureLimit, Verdicts, client_name, run_costly
+from ocgate_middleware.identify import identified
+
+_FAILED_FOR = 5.0
+"""Seconds that a wrong password is remembered: a client that repeats it costs nothing."""
+
+_RIGHT_WITHIN = 12 * 3600.0
+"""Seconds during which a password that was right is checked however many others fail."""
+
+_LIMIT_SECONDS = 60.0
+_LONGEST_NAME = 255
+
+
+class PasswordUsers(Protocol):
+    """Who may log in with a password, e.g. `ocgate.directory.users_file.LocalUsers`."""
+
+    async def find_by_name(self, name: str, /) -> Account | None:
+        """Return the account of that login name, disabled ones too."""
+        ...
+
+    def password_hash(self, name: str, /) -> bytes:
+        """Return the bcrypt hash; for unknown users one of the same cost that nothing fits."""
+        ...
+
+
+class BasicAuthMiddleware:
+    """See the module docstring.
+
+    `remember` is in seconds; the two limits are failures a minute. Raises `ConfigError` for a
+    realm that cannot stand between quotes.
+    """
+
+    name = "basic"
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        users: PasswordUsers,
+        realm: str = "ocgate",
+        remember: float = 60.0,
+        failures_per_client: int = 20,
+        failures_per_account: int = 10,
+    ) -> None:
+        if not (realm.isascii() and realm.isprintable()) or '"' in realm or "\\" in realm:
+            raise ConfigError(f"realm {realm!r}: printable ASCII without quotes or backslashes")
+        if remember < 0 or failures_per_client < 1 or failures_per_account < 1:
+            raise ConfigError("basic: remember is at least 0, both failure limits at least 1")
+        self.app = app
+        self.challenge = f'Basic realm="{realm}", charset="UTF-8"'.encode()
+        self._users = users
+        self._remember = remember
+        self._verdicts = Verdicts[bool]()
+        self._right_before = Verdicts[bool]()
+        self._clients = FailureLimit(attempts=failures_per_client, seconds=_LIMIT_SECONDS)
+        self._accounts = FailureLimit(attempts=failures_per_account, seconds=_LIMIT_SECONDS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, with the principal if the password is right."""
+        inner = await identified(scope, self)
+        principal = inner.get(PRINCIPAL)
+        if principal is not None and PRINCIPAL not in scope:
+            inner["headers"] = [h for h in inner["headers"] if h[0] != b"authorization"]
+        await self.app(inner, receive, send)
+
+    async def authenticate(self, scope: Mapping[str, Any], /) -> Outcome:
+        """Judge the password in an ASGI scope. Raises `Overloaded` when too many checks wait."""
+        values = [value for name, value in scope["headers"] if name == b"authorization"]
+        if not values:
+            return None
+        presented = BasicPassword.parse(values[0]) if len(values) == 1 else MALFORMED
+        if not isinstance(presented, BasicPassword):
+            return presented
+        account = await self._users.find_by_name(presented.name)
+        reason = await self._refusal(presented, account, client_name(scope))
+        if account is None or reason:
+            return Rejection(reason, presented.name[:_LONGEST_NAME])
+        return Principal(account, proven_by=self.name)
+
+    async def _refusal(self, presented: BasicPassword, account: Account | None, client: str) -> str:
+        """Return why the credential is refused, "" if it is right."""
+        stored = self._users.password_hash(presented.name)
+        key = self._verdicts.key(presented.name.encode(), presented.password, stored)
+        right = self._verdicts.get(key)
+        if right is None:
+            who = presented.name.casefold()[:_LONGEST_NAME]
+            limited = self._clients.blocked(client) or self._accounts.blocked(who)
+            if limited and not self._right_before.get(key):
+                return "limited"
+
+            async def check() -> bool:
+                found = await run_costly(
+                    password_matches, presented.password, stored, client=client
+                )
+                if found:
+                    self._right_before.remember(key, found, seconds=_RIGHT_WITHIN)
+                else:
+                    self._clients.failed(client)
+                    self._accounts.failed(who)
+                seconds = self._remember if found else _FAILED_FOR
+                self._verdicts.remember(key, found, seconds=seconds)
+                return found
+
+            right = await self._verdicts.once(key, check)
+        if account is None:
+            return "unknown_user"
+        if not right:
+            return "wrong_password"
+        return "" if account.enabled else "disabled"

@@ -1,0 +1,53 @@
+"""Give every request an id that stands in the log, at the backend and in the answer.
+
+    app = RequestIdMiddleware(app)
+
+A client's own `X-Request-Id` is kept if there is exactly one, of 1 to 128 letters, digits and
+`. _ ~ : / + = @ -`; otherwise the request gets a fresh one. It is `scope["ocgate.request_id"]`
+(str), the request's `X-Request-Id` for whoever stands further in, and the answer's.
+"""
+
+import itertools
+import os
+import re
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ocgate_middleware.identify import record
+from ocgate_middleware.response_headers import edited, setting
+
+REQUEST_ID = "ocgate.request_id"
+"""Scope key of the request's id (str)."""
+
+_NAME = b"x-request-id"
+_SAFE = re.compile(rb"[A-Za-z0-9._~:/+=@-]{1,128}")
+
+
+class RequestIdMiddleware:
+    """See the module docstring."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        # Two processes draw the same prefix once in 2**32 starts (birthday bound on 64 bits).
+        self._prefix = os.urandom(8).hex().encode() + b"-"
+        self._count = itertools.count(1)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on with its id."""
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        given = [value for name, value in scope["headers"] if name == _NAME]
+        scope = {**scope}
+        if len(given) == 1 and _SAFE.fullmatch(given[0]):
+            request_id = given[0]
+        else:
+            request_id = self._prefix + b"%06d" % next(self._count)
+            headers = scope["headers"]
+            if given:
+                headers = [header for header in headers if header[0] != _NAME]
+            scope["headers"] = [*headers, (_NAME, request_id)]
+        scope[REQUEST_ID] = request_id.decode()
+        record(scope, **{"request-id": scope[REQUEST_ID]})
+        scope, send = edited(scope, send, setting([(_NAME, request_id)]))
+        await self.app(scope, receive, send)
