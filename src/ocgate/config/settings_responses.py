@@ -108,7 +108,7 @@ class CORS:
         HEADER_NAMES,
         "Response headers that those pages may read.",
         default=DAV_EXPOSED,
-        env="OC_CORS_EXPOSE_HEADERS;OCGATE_CORS_EXPOSE_HEADERS",
+        env="OCGATE_CORS_EXPOSE_HEADERS",
         yaml="ocgate:cors.expose_headers",
     )
     credentials: bool = key(
@@ -123,7 +123,7 @@ class CORS:
         _MAX_AGE,
         "How long browsers may remember the answer to a preflight.",
         default=timedelta(minutes=10),
-        env="OC_CORS_MAX_AGE;OCGATE_CORS_MAX_AGE",
+        env="OCGATE_CORS_MAX_AGE",
         yaml="ocgate:cors.max_age",
     )
 
