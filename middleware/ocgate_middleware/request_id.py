@@ -14,7 +14,7 @@ import re
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ocgate_middleware.identify import record
-from ocgate_middleware.response_headers import edited, setting
+from ocgate_middleware.response_headers import Header, edited
 
 REQUEST_ID = "ocgate.request_id"
 """Scope key of the request's id (str)."""
@@ -37,17 +37,24 @@ class RequestIdMiddleware:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        given = [value for name, value in scope["headers"] if name == _NAME]
-        scope = {**scope}
+        headers: list[Header] = scope["headers"]
+        given = [value for name, value in headers if name == _NAME]
         if len(given) == 1 and _SAFE.fullmatch(given[0]):
             request_id = given[0]
         else:
             request_id = self._prefix + b"%06d" % next(self._count)
-            headers = scope["headers"]
             if given:
                 headers = [header for header in headers if header[0] != _NAME]
-            scope["headers"] = [*headers, (_NAME, request_id)]
-        scope[REQUEST_ID] = request_id.decode()
-        record(scope, **{"request-id": scope[REQUEST_ID]})
-        scope, send = edited(scope, send, setting([(_NAME, request_id)]))
+            headers = [*headers, (_NAME, request_id)]
+        text = request_id.decode()
+        record(scope, **{"request-id": text})
+
+        def edit(present: list[Header]) -> None:
+            for name, _ in present:
+                if name.lower() == _NAME:
+                    present[:] = [h for h in present if h[0].lower() != _NAME]
+                    break
+            present.append((_NAME, request_id))
+
+        scope, send = edited({**scope, "headers": headers, REQUEST_ID: text}, send, edit)
         await self.app(scope, receive, send)
