@@ -4,9 +4,11 @@ from collections.abc import Generator
 
 import pytest
 
+from tests.real.scene import Scene
 from tests.support import backends
 from tests.support.backends import Backend
 from tests.support.gate import Gate, running_gate
+from tests.support.recorder import recorder
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -27,3 +29,9 @@ def gate(apache: Backend) -> Generator[Gate]:
     """A gate with default settings in front of Apache."""
     with running_gate(apache.origin) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def scene() -> Generator[Scene]:
+    with recorder() as behind, running_gate(behind.origin) as running:
+        yield Scene(running, behind)

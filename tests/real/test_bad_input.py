@@ -4,57 +4,13 @@ Every request here carries a valid password unless it is about credentials, so n
 fault in question keeps it from the server behind.
 """
 
-import re
 import socket
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
 
 import pytest
 
-from tests.support.asking import Answer
-from tests.support.gate import ALAN, MARY, Gate, running_gate
-from tests.support.presign import presigned, target_of
+from tests.real.scene import PASSWORD, Scene, request
 from tests.support.processes import wait_until
-from tests.support.recorder import Recorder, recorder
-from tests.support.wire import basic_header, closed_within, exchange, raw_request
-
-PASSWORD = basic_header(*ALAN)
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    gate: Gate
-    behind: Recorder
-
-    @property
-    def host(self) -> bytes:
-        return f"127.0.0.1:{self.gate.port}".encode()
-
-    def send(self, data: bytes, *, method: str = "GET") -> Answer:
-        """Send bytes in which `{host}` stands for the gate's own address."""
-        return exchange(self.gate.port, data.replace(b"{host}", self.host), method=method)
-
-
-@pytest.fixture(scope="module")
-def scene() -> Generator[Scene]:
-    with recorder() as behind, running_gate(behind.origin) as gate:
-        yield Scene(gate, behind)
-
-
-def request(
-    target: bytes = b"/file",
-    *headers: bytes,
-    method: bytes = b"GET",
-    host: bytes = b"{host}",
-    version: bytes = b"HTTP/1.1",
-    body: bytes = b"",
-    password: bytes | None = PASSWORD,
-) -> bytes:
-    known = () if password is None else (password,)
-    return raw_request(
-        target, *known, *headers, host=host, method=method, version=version, body=body
-    )
-
+from tests.support.wire import closed_within
 
 TARGETS = {
     "parent": b"/../secret",
@@ -217,40 +173,26 @@ LINES = {
 }
 
 
-def refused(scene: Scene, data: bytes, *statuses: int, method: str = "GET") -> Answer:
-    """Send, and hold that the answer is one of `statuses`, clear, and all that happened."""
-    scene.behind.clear()
-    answer = scene.send(data, method=method)
-    assert answer.status in statuses, answer
-    assert answer.header("Content-Length") is not None
-    if answer.status != 401 and method != "HEAD":
-        assert re.match(r"\S.{5,}", answer.body.decode()), answer
-    assert scene.behind.everything() == b""
-    control = scene.send(request())
-    assert (control.status, control.body) == (200, b"recorded")
-    return answer
-
-
 @pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
 def test_a_target_that_could_mean_two_things_is_refused(scene: Scene, target: bytes) -> None:
-    refused(scene, request(target), 400, 414)
+    scene.refuses(request(target), 400, 414)
 
 
 @pytest.mark.parametrize("headers", FRAMING.values(), ids=FRAMING)
 def test_a_body_without_a_clear_end_is_refused(scene: Scene, headers: tuple[bytes, ...]) -> None:
-    refused(scene, request(b"/file", *headers, method=b"PUT", body=b"0\r\n\r\n"), 400, 413, 501)
+    scene.refuses(request(b"/file", *headers, method=b"PUT", body=b"0\r\n\r\n"), 400, 413, 501)
 
 
 @pytest.mark.parametrize("headers", HEADERS.values(), ids=HEADERS)
 def test_a_header_that_could_mean_two_things_is_refused(
     scene: Scene, headers: tuple[bytes, ...]
 ) -> None:
-    refused(scene, request(b"/file", *headers), 400, 431)
+    scene.refuses(request(b"/file", *headers), 400, 431)
 
 
 @pytest.mark.parametrize("host", HOSTS.values(), ids=HOSTS)
 def test_a_host_that_is_none_is_refused(scene: Scene, host: bytes) -> None:
-    refused(scene, request(host=host), 400)
+    scene.refuses(request(host=host), 400)
 
 
 @pytest.mark.parametrize(("destination", "status"), DESTINATIONS.values(), ids=DESTINATIONS)
@@ -258,12 +200,12 @@ def test_a_host_that_is_none_is_refused(scene: Scene, host: bytes) -> None:
 def test_a_destination_elsewhere_is_refused(
     scene: Scene, method: bytes, destination: bytes, status: int
 ) -> None:
-    refused(scene, request(b"/file", b"Destination: " + destination, method=method), status)
+    scene.refuses(request(b"/file", b"Destination: " + destination, method=method), status)
 
 
 @pytest.mark.parametrize("data", LINES.values(), ids=LINES)
 def test_what_is_not_http_1_1_is_refused(scene: Scene, data: bytes) -> None:
-    refused(scene, data, 400, 505)
+    scene.refuses(data, 400, 505)
 
 
 @pytest.mark.parametrize(
@@ -273,7 +215,7 @@ def test_what_is_not_http_1_1_is_refused(scene: Scene, data: bytes) -> None:
 def test_a_method_that_no_file_server_needs_is_refused(
     scene: Scene, method: bytes, statuses: tuple[int, ...]
 ) -> None:
-    refused(scene, request(method=method), *statuses)
+    scene.refuses(request(method=method), *statuses)
 
 
 @pytest.mark.parametrize("body", CHUNKS.values(), ids=CHUNKS)
@@ -303,110 +245,12 @@ def test_a_body_that_was_cut_off_never_arrives_as_a_whole_one(scene: Scene, fram
 def test_a_password_in_a_trailer_is_nobodys(scene: Scene) -> None:
     trailer = b"5\r\nhello\r\n0\r\n" + PASSWORD + b"\r\n\r\n"
     chunked = (b"Transfer-Encoding: chunked", b"Trailer: Authorization")
-    refused(scene, request(b"/file", *chunked, method=b"PUT", body=trailer, password=None), 401)
+    scene.refuses(request(b"/file", *chunked, method=b"PUT", body=trailer, password=None), 401)
     scene.behind.clear()
     known = scene.send(request(b"/file", *chunked, method=b"PUT", body=trailer))
     assert known.status == 200
     assert b"hello" in scene.behind.everything()
     assert b"authorization" not in scene.behind.everything().lower()
-
-
-BAD_PASSWORDS = {
-    "not base64": b"Basic !!!",
-    "no colon": b"Basic YWxhbg==",
-    "empty": b"Basic",
-    "no password": b"Basic YWxhbjo=",
-    "NUL": b"Basic YWxhbjpkZW1vAA==",
-    "NUL and more": b"Basic YWxhbjpkZW1vAHg=",
-    "not UTF-8": b"Basic YWxhbjr//w==",
-    "nobody": b"Basic bm9ib2R5OmRlbW8=",
-    "longer than bcrypt reads": basic_header("alan", "demo" * 30)[15:],
-    "very long": b"Basic " + b"QUFB" * 4000,
-    "unknown scheme": b"Magic abc",
-    "no scheme": b"YWxhbjpkZW1v",
-    "bytes": b"\xff\xfe",
-}
-
-
-@pytest.mark.parametrize("value", BAD_PASSWORDS.values(), ids=BAD_PASSWORDS)
-def test_a_bad_password_is_a_401(scene: Scene, value: bytes) -> None:
-    answer = refused(scene, request(password=b"Authorization: " + value), 401)
-    assert answer.header("WWW-Authenticate")
-
-
-def test_two_credentials_in_one_header_are_refused(scene: Scene) -> None:
-    refused(scene, request(password=PASSWORD + b", Basic bWFyeTpkZW1v"), 400)
-
-
-Replacement = str | Callable[[re.Match[str]], str]
-
-
-def capitals(found: re.Match[str]) -> str:
-    return found[0].upper()
-
-
-PRESIGNED_GARBAGE: dict[str, tuple[str, Replacement]] = {
-    "last digit": (r"(?<=OC-Signature=)(.*).$", r"\1x"),
-    "no signature": (r"OC-Signature=.*", "OC-Signature="),
-    "capitals": (r"(?<=OC-Signature=).*", capitals),
-    "umlaut": (r"OC-Signature=.*", "OC-Signature=%C3%BC"),
-    "not UTF-8": (r"OC-Signature=.*", "OC-Signature=%FF"),
-    "NUL": (r"OC-Signature=.*", "OC-Signature=%00"),
-    "long signature": (r"OC-Signature=.*", "OC-Signature=" + "ab" * 2000),
-    "signature twice": (r"(OC-Signature=.*)", r"\1&\1"),
-    "nobody": (r"OC-Credential=\w+", "OC-Credential=nobody"),
-    "somebody else": (r"OC-Credential=\w+", "OC-Credential=mary"),
-    "empty credential": (r"OC-Credential=\w+", "OC-Credential="),
-    "wildcard": (r"OC-Credential=\w+", "OC-Credential=*"),
-    "NATS wildcard": (r"OC-Credential=\w+", "OC-Credential=%3E"),
-    "NUL in the credential": (r"OC-Credential=\w+", "OC-Credential=alan%00"),
-    "credential that is not UTF-8": (r"OC-Credential=\w+", "OC-Credential=%FF"),
-    "long credential": (r"OC-Credential=\w+", "OC-Credential=" + "a" * 4000),
-    "credential twice": (r"(OC-Credential=\w+)", r"\1&\1"),
-    "no credential": (r"OC-Credential=\w+&", ""),
-    "no date": (r"OC-Date=[^&]+&", ""),
-    "old date": (r"OC-Date=20..", "OC-Date=2001"),
-    "future date": (r"OC-Date=20..", "OC-Date=2099"),
-    "year 9999": (r"OC-Date=20..", "OC-Date=9999"),
-    "date without a zone": (r"(OC-Date=[^&]+)Z", r"\1"),
-    "no such date": (r"(OC-Date=\d+-)\d\d", r"\g<1>13"),
-    "garbage date": (r"OC-Date=[^&]+", "OC-Date=tomorrow"),
-    "no expiry": (r"OC-Expires=\d+&", ""),
-    "expiry zero": (r"OC-Expires=\d+", "OC-Expires=0"),
-    "negative expiry": (r"OC-Expires=\d+", "OC-Expires=-1"),
-    "huge expiry": (r"OC-Expires=\d+", "OC-Expires=" + "9" * 4000),
-    "expiry in other digits": (r"OC-Expires=\d+", "OC-Expires=%D9%A1%D9%A2"),
-    "expiry as a duration": (r"OC-Expires=\d+", "OC-Expires=1h60"),
-    "other verb": (r"OC-Verb=GET", "OC-Verb=PUT"),
-    "no verb": (r"&OC-Verb=GET", ""),
-    "half an escape": (r"OC-Verb=GET", "OC-Verb=G%4"),
-    "other parameter": (r"\?", "?added=1&"),
-    "other parameter that parsers drop": (r"$", "&a=1;b=2"),
-    "other path": (r"^/file", "/file2"),
-}
-
-
-@pytest.mark.parametrize(
-    ("pattern", "replacement"), PRESIGNED_GARBAGE.values(), ids=PRESIGNED_GARBAGE
-)
-def test_a_presigned_url_that_was_touched_is_a_401(
-    scene: Scene, pattern: str, replacement: Replacement
-) -> None:
-    good = target_of(scene.gate.presigned("GET", "/file"))
-    touched = re.sub(pattern, replacement, good, count=1)
-    assert touched != good
-    answer = refused(scene, request(touched.encode(), password=None), 400, 401)
-    assert b"OC-" not in answer.body
-    assert scene.send(request(good.encode(), password=None)).body == b"recorded"
-
-
-def test_an_empty_or_guessed_key_signs_nothing(scene: Scene) -> None:
-    """mary has no key until she fetches one."""
-    for key in ("", "0" * 128, "null", "None"):
-        url = presigned(f"{scene.gate.origin}/file", user="mary", key=key)
-        refused(scene, request(target_of(url).encode(), password=None), 401)
-    url = scene.gate.presigned("GET", "/file", user=MARY[0])
-    assert scene.send(request(target_of(url).encode(), password=None)).body == b"recorded"
 
 
 def test_a_refused_request_never_hides_a_second_one(scene: Scene) -> None:

@@ -26,9 +26,18 @@ def basic_header(user: str, password: str) -> bytes:
     return b"Authorization: Basic " + base64.b64encode(f"{user}:{password}".encode())
 
 
-def exchange(port: int, data: bytes, *, method: str = "GET", seconds: float = 20) -> Answer:
+def exchange(
+    port: int,
+    data: bytes,
+    *,
+    method: str = "GET",
+    source: str = "127.0.0.1",
+    seconds: float = 20,
+) -> Answer:
     """Send bytes to 127.0.0.1:`port` and read one response; AssertionError if there is none."""
-    with socket.create_connection(("127.0.0.1", port), timeout=seconds) as connection:
+    with socket.create_connection(
+        ("127.0.0.1", port), timeout=seconds, source_address=(source, 0)
+    ) as connection:
         connection.sendall(data)
         response = http.client.HTTPResponse(connection, method=method)
         try:
