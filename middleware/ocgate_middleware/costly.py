@@ -126,7 +126,8 @@ class FailureLimit:
         """Count one failure for each name; empty names are left out."""
         now = self._now()
         for name in filter(None, names):
-            self._levels[name] = (self._level(name) + 1, now)
+            # Never above the brim, so that a burst is forgiven as soon as a single failure.
+            self._levels[name] = (min(self._level(name) + 1, self._attempts), now)
             self._levels.move_to_end(name)
         while len(self._levels) > self._size:
             self._levels.popitem(last=False)

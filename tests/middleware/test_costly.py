@@ -128,6 +128,16 @@ def test_a_name_is_blocked_after_its_attempts_and_free_again_later() -> None:
     assert not limit.blocked("client")
 
 
+def test_a_burst_is_forgiven_as_soon_as_a_single_failure() -> None:
+    clock = Clock()
+    limit = FailureLimit(attempts=2, seconds=20, now=clock)
+    for _ in range(50):
+        limit.failed("client")
+    assert limit.blocked("client")
+    clock.seconds += 10.1
+    assert not limit.blocked("client")
+
+
 def test_empty_names_are_never_limited() -> None:
     limit = FailureLimit(attempts=1, seconds=30)
     limit.failed("", "")

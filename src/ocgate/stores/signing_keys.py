@@ -15,6 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from ocgate.core.errors import ConfigError, StoreError
 from ocgate.stores.base import Entry, Store
@@ -32,12 +33,9 @@ _USABLE = re.compile(rb"(?:[0-9A-Fa-f]{2}){32,}")
 
 _ATTEMPTS = 20
 
+_utc_now = partial(datetime.now, UTC)
+
 log = logging.getLogger("ocgate.signing_keys")
-
-
-def utc_now() -> datetime:
-    """Return the present moment."""
-    return datetime.now(UTC)
 
 
 @dataclass(slots=True)
@@ -70,7 +68,7 @@ class SigningKeys:
         *,
         ttl: timedelta | None,
         grace: timedelta,
-        now: Callable[[], datetime] = utc_now,
+        now: Callable[[], datetime] = _utc_now,
         monotonic: Callable[[], float] = time.monotonic,
         cache_size: int = 4096,
     ) -> None:
