@@ -48,7 +48,7 @@ def capitals(found: re.Match[str]) -> str:
 PRESIGNED_GARBAGE: dict[str, tuple[str, str, Replacement]] = {
     "last digit": ("malformed", r"(?<=OC-Signature=)(.*).$", r"\1x"),
     "no signature": ("malformed", r"OC-Signature=.*", "OC-Signature="),
-    "capitals": ("signature_mismatch", r"(?<=OC-Signature=).*", capitals),
+    "capitals": ("malformed", r"(?<=OC-Signature=).*", capitals),
     "umlaut": ("malformed", r"OC-Signature=.*", "OC-Signature=%C3%BC"),
     "not UTF-8": ("malformed", r"OC-Signature=.*", "OC-Signature=%FF"),
     "NUL": ("malformed", r"OC-Signature=.*", "OC-Signature=%00"),
@@ -61,7 +61,7 @@ PRESIGNED_GARBAGE: dict[str, tuple[str, str, Replacement]] = {
     "NATS wildcard": ("unknown_user", r"OC-Credential=\w+", "OC-Credential=%3E"),
     "NUL in the credential": ("malformed", r"OC-Credential=\w+", "OC-Credential=alan%00"),
     "credential that is not UTF-8": ("malformed", r"OC-Credential=\w+", "OC-Credential=%FF"),
-    "long credential": ("malformed", r"OC-Credential=\w+", "OC-Credential=" + "a" * 4000),
+    "long credential": ("unknown_user", r"OC-Credential=\w+", "OC-Credential=" + "a" * 4000),
     "credential twice": ("malformed", r"(OC-Credential=\w+)", r"\1&\1"),
     "no credential": ("malformed", r"OC-Credential=\w+&", ""),
     "no date": ("malformed", r"OC-Date=[^&]+&", ""),

@@ -225,7 +225,8 @@ def test_a_broken_chunk_never_becomes_a_whole_body(scene: Scene, body: bytes) ->
     data = request(b"/file", b"Transfer-Encoding: chunked", method=b"PUT", body=body)
     answer = scene.send(data)
     assert answer.status == 400, answer
-    assert b"0\r\n\r\n" not in scene.behind.everything()
+    _, _, passed_on = scene.behind.everything().partition(b"\r\n\r\n")
+    assert b"0\r\n\r\n" not in passed_on
     assert scene.send(request()).body == b"recorded"
 
 
@@ -237,8 +238,9 @@ def test_a_body_that_was_cut_off_never_arrives_as_a_whole_one(scene: Scene, fram
         connection.sendall(data.replace(b"{host}", scene.host))
         wait_until(lambda: b"hello" in scene.behind.everything(), what="the body starts")
     wait_until(lambda: scene.behind.open_connections() == 0, what="the connection is given up")
-    assert b"0\r\n\r\n" not in scene.behind.everything()
-    assert len(scene.behind.everything()) < 1000
+    _, _, body = scene.behind.everything().partition(b"\r\n\r\n")
+    assert len(body) < 1000
+    assert b"0\r\n\r\n" not in body
     assert scene.send(request()).body == b"recorded"
 
 

@@ -49,8 +49,7 @@ class Gate:
 
     def start(self) -> None:
         """Start it and wait until it says that it is alive."""
-        argv = [sys.executable, "-m", "ocgate", "serve"]
-        self._child = Child(argv, env=self.env, output=self.log)
+        self._child = Child(self.command("serve"), env=self.env, output=self.log)
         self._child.wait_until(self.alive)
 
     def alive(self) -> bool:
@@ -81,7 +80,7 @@ class Gate:
         return self.log.read_text(errors="replace")
 
     def command(self, *arguments: str) -> list[str]:
-        """Return the argument list of another ocgate command, to be run with `self.env`."""
+        """Return the argument list of an ocgate command, to be run with `self.env`."""
         return [sys.executable, "-m", "ocgate", *arguments]
 
     def ask(
