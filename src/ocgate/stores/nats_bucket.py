@@ -1,13 +1,15 @@
-"""One bucket of NATS JetStream KV: its last messages, conditional writes, a listing.
+"""One bucket of NATS JetStream KV: its last messages, conditional writes, the keys.
 
 A bucket that exists is used as its creator made it; a missing one is made as go-micro makes
 it: one value per key, direct reads allowed. It is made again if it vanishes meanwhile, as one
 in memory does when the server restarts.
 """
 
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from nats.js.api import Header, KeyValueConfig, StorageType
@@ -81,9 +83,18 @@ class NATSBucket:
         """Mark the key as deleted, if `after` is still the sequence of its last message."""
         return await self._publish(key, b"", {_OPERATION: "DEL"}, after)
 
-    async def entries(self) -> list[tuple[str, bytes]]:
-        """Return every key with its value."""
-        return await self._run(self._entries)
+    async def keys(self) -> list[str]:
+        """Return every key with a message, be it a mark of deletion.
+
+        The stream's own list of subjects, because the library's watcher can say that it is done
+        before it told anything (seen with nats-py 2.16 on a busy machine).
+        """
+        found = list[str]()
+        while True:
+            page, total = await self._run(partial(self._subjects, offset=len(found)))
+            found += page
+            if not page or len(found) >= total:
+                return [subject.removeprefix(self._prefix) for subject in found]
 
     async def check(self) -> None:
         """Ask for the bucket's state."""
@@ -150,14 +161,14 @@ class NATSBucket:
         gone = _OPERATION in headers or _EXPIRED in headers
         return Message(found.seq or 0, None if gone else found.data or b"")
 
-    async def _entries(self, jetstream: Any) -> list[tuple[str, bytes]]:
-        bucket = await jetstream.key_value(self._config.bucket)
-        watcher = await bucket.watchall(ignore_deletes=True)
-        try:
-            entries = list[tuple[str, bytes]]()
-            # The watcher says None when it has told everything that there was.
-            while (entry := await watcher.updates(timeout=self._timeout)) is not None:
-                entries.append((entry.key, entry.value or b""))
-            return entries
-        finally:
-            await watcher.stop()
+    async def _subjects(self, _jetstream: Any, *, offset: int) -> tuple[list[str], int]:
+        # The server tells 100,000 at a time; the library has no parameter for the next ones.
+        client = await self._connection.client()
+        request = {"subjects_filter": f"{self._prefix}>", "offset": offset}
+        answer = await client.request(
+            f"$JS.API.STREAM.INFO.{self._stream}", json.dumps(request).encode(), self._timeout
+        )
+        found: Any = json.loads(answer.data)
+        if "error" in found:
+            raise cast("Any", APIError).from_error(found["error"])
+        return list(found["state"].get("subjects") or {}), int(found.get("total") or 0)

@@ -6,6 +6,7 @@ the family does not look at that, ocgate takes the entry for gone. It stays in t
 it is written again or deleted. A revision is the sequence number in the bucket's stream.
 """
 
+import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Callable
@@ -21,6 +22,9 @@ from ocgate.stores.nats_bucket import Message, NATSBucket
 from ocgate.stores.nats_connection import NATSConnection
 from ocgate.stores.nats_form import Envelope, name_of, nats_key
 from ocgate.stores.settings import StoreSettings
+
+_TOGETHER = 100
+"""Entries that `names` reads at once."""
 
 
 class NATSKeyValueStore:
@@ -94,13 +98,17 @@ class NATSKeyValueStore:
         return False
 
     async def names(self) -> AsyncIterator[str]:
-        """Yield the name of every live entry, as they were at one moment."""
+        """Yield the name of every live entry; each step ends within the time-out."""
         async with self._answering():
-            entries = await self._bucket.entries()
-        for key, value in entries:
-            name = name_of(self._table, key)
-            if name is not None and self._live(Message(0, value)) is not None:
-                yield name
+            keys = await self._bucket.keys()
+        found = [(name, key) for key in keys if (name := name_of(self._table, key)) is not None]
+        for first in range(0, len(found), _TOGETHER):
+            some = found[first : first + _TOGETHER]
+            async with self._answering():
+                last = await asyncio.gather(*(self._bucket.last(key) for _, key in some))
+            for (name, _), message in zip(some, last, strict=True):
+                if self._live(message) is not None:
+                    yield name
 
     async def check(self) -> None:
         """Raise StoreError unless the bucket answers now."""

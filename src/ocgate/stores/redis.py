@@ -10,6 +10,7 @@ value itself, in a script that Redis runs as one step. An entry that was changed
 back therefore counts as unchanged; where that matters the value carries something unique.
 """
 
+import asyncio
 import hashlib
 import re
 from collections.abc import AsyncIterator
@@ -25,6 +26,9 @@ from ocgate.core.errors import ConfigError
 from ocgate.stores.base import Entry
 from ocgate.stores.calls import answering, encoded
 from ocgate.stores.settings import StoreSettings
+
+CONNECTIONS = 32
+"""How many a store opens at most; the library's pool would refuse the 101st call at once."""
 
 _REPLACE = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
@@ -48,6 +52,7 @@ class RedisStore:
         self._table = table.encode()
         self._ttl = ttl
         self._timeout = timeout
+        self._free = asyncio.Semaphore(CONNECTIONS)
 
     async def get(self, name: str, /) -> Entry | None:
         """Return the entry, or None if there is none or it has expired."""
@@ -111,7 +116,7 @@ class RedisStore:
         return () if life is None else ("PX", max(1, int(life.total_seconds() * 1000)))
 
     async def _call(self, *command: Any) -> Any:
-        async with answering("redis", self._timeout, RedisError):
+        async with answering("redis", self._timeout, RedisError), self._free:
             try:
                 return await self._client.execute_command(*command)
             except RedisError as exc:
