@@ -54,7 +54,7 @@ class Exchange:
                 raise
             if self._sent or not (self._request.repeatable or self._request.has_body):
                 raise
-            self._stop()
+            self.unwatch()
             connection.pool.give_back(connection)
             self.connection = await connection.pool.connect()
             await self._ask(head)
@@ -74,7 +74,7 @@ class Exchange:
 
     def end(self) -> None:
         """Give the connection back, or cut it if anything about the exchange is unfinished."""
-        self._stop()
+        self.unwatch()
         connection = self.connection
         if not self.uploaded:
             connection.reusable = False
@@ -93,7 +93,8 @@ class Exchange:
             if self._task.done():
                 return
 
-    def _stop(self) -> None:
+    def unwatch(self) -> None:
+        """Stop looking at the client, and stop the upload."""
         if self._task is not None:
             self._task.cancel()
             self._task = None

@@ -13,6 +13,7 @@ from ocgate.upstream.exchange import Exchange
 from ocgate.upstream.mapping import AddressMap
 from ocgate.upstream.outgoing_request import OutgoingRequest
 from ocgate.upstream.request_heads import HeadersFor, RequestHeads
+from ocgate.upstream.tunnel import offered, tunnel
 
 _CLOSE: Header = (b"connection", b"close")
 
@@ -62,6 +63,7 @@ class Relay:
         if scope["type"] != "http":
             raise BadGateway(f"a backend cannot be asked for {scope['type']}")
         request = self._heads.read(scope)
+        takeover = offered(scope, request) if self._allow_websocket else None
         upstream = self._upstream
         repeatable = request.repeatable
         connection = upstream.take(repeatable=repeatable)
@@ -71,7 +73,11 @@ class Relay:
         exchange.connection = connection
         address = self._addresses[connection.pool]
         try:
-            await exchange.ask(connection, address, upgrade=False)
+            await exchange.ask(connection, address, upgrade=takeover is not None)
+            if takeover is not None and exchange.connection.status == 101:  # noqa: PLR2004
+                exchange.unwatch()
+                await tunnel(takeover, exchange.connection, scope)
+                return
             await _answer(exchange, request, address, send)
         except ClientGone:
             return

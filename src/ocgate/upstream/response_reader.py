@@ -15,9 +15,10 @@ from ocgate.core.errors import BadGateway
 Header = tuple[bytes, bytes]
 
 MAX_HEAD: Final = 64 * 1024
-"""Bytes of a response head, the bound that servers put on request heads too."""
+"""Bytes of names and values in a head with its trailers: what servers allow in requests too."""
+LARGEST_READ: Final = 256 * 1024
+"""What the event loop reads at a time, perhaps the head and much of the body."""
 MAX_HEADERS: Final = 200
-MAX_TRAILERS: Final = 8 * 1024
 MAX_INTERIM: Final = 16
 """1xx answers before the real one. Usual are one 100 or one 103."""
 
@@ -54,7 +55,7 @@ class ResponseReader:
         "_length",
         "_parser",
         "_remaining",
-        "_trailers",
+        "_unread",
         "chunks",
         "complete",
         "continued",
@@ -84,7 +85,7 @@ class ResponseReader:
         self._remaining = -1
         self._length = -1
         self._coding = b""
-        self._head_size = self._trailers = self._interim = 0
+        self._head_size = self._unread = self._interim = 0
         self.status = self.queued = 0
         self.headers: list[Header] = []
         self.options: frozenset[bytes] | None = None
@@ -120,8 +121,9 @@ class ResponseReader:
                 raise BadGateway("the backend's answer is not HTTP", detail=str(error)) from error
             self.reusable = False
         if not self.status:
-            self._head_size += len(data)
-            if self._head_size > MAX_HEAD:
+            # a field that never ends is not seen by `on_header`
+            self._unread += len(data)
+            if self._unread > MAX_HEAD + LARGEST_READ:
                 raise BadGateway("the backend's response head is too long")
 
     def _is_over(self) -> bool:
@@ -147,10 +149,10 @@ class ResponseReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Collect one field of the head; trailers are dropped."""
+        self._head_size += len(name) + len(value)
+        if self._head_size > MAX_HEAD:
+            raise BadGateway("the head is too long")
         if self.status:
-            self._trailers += len(name) + len(value)
-            if self._trailers > MAX_TRAILERS:
-                raise BadGateway("too many trailers")
             return
         name = name.lower()
         if name in _NOTED:
@@ -178,8 +180,8 @@ class ResponseReader:
     def on_headers_complete(self) -> None:
         """Decide how the body is framed (RFC 9112 §6.3)."""
         parser = self._parser
-        if parser is None:
-            return
+        if parser is None or self.status:
+            return  # a second answer, which `on_message_begin` has noted
         status = parser.get_status_code()
         version = parser.get_http_version()
         if version not in ("1.1", "1.0"):
