@@ -1,7 +1,11 @@
 import asyncio
+import json
 import logging
 import re
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 
@@ -9,6 +13,8 @@ from ocgate.core.errors import ConfigError, StoreError
 from ocgate.stores.base import Entry
 from ocgate.stores.memory import MemoryStore
 from ocgate.stores.signing_keys import SigningKeys
+from tests.support.key_worker import opened_keys, start_replica
+from tests.support.stores import BACKENDS, Backend
 
 ALAN = "b1f74ec4-dd7e-11ef-a543-03775734d0f7"
 START = datetime(2025, 5, 22, 14, tzinfo=UTC)
@@ -280,3 +286,24 @@ def test_a_store_that_is_not_shared_is_refused_with_the_reason(
             ttl=None,
             grace=timedelta(0),
         )
+
+
+@pytest.mark.parametrize("kind", list(BACKENDS))
+async def test_replicas_that_are_asked_at_once_make_one_key_in_a_real_store(
+    kind: str, running: Callable[[str], Backend]
+) -> None:
+    settings, table = running(kind).settings, uuid4().hex
+    at = time.time() + 2
+    replicas = [start_replica(settings, table, ALAN, at) for _ in range(2)]
+    printed = [replica.communicate(timeout=60)[0] for replica in replicas]
+    assert [replica.returncode for replica in replicas] == [0, 0]
+    made = [json.loads(line) for line in printed]
+    assert len(made[0]) == 1
+    assert made[0] == made[1]
+    async with opened_keys(settings, table) as here, opened_keys(settings, table) as there:
+        old = made[0][0].encode()
+        assert await here.find(ALAN) == (old,)
+        assert await here.find_or_create(ALAN) == old
+        new = await there.rotate(ALAN)
+        assert await here.find(ALAN, fresh=True) == (new, old)
+        assert await here.find_or_create(ALAN) == new
