@@ -1,7 +1,7 @@
 """Calling one ASGI app without a server: scopes, bodies and what came back."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,8 +42,9 @@ def http(
     target: str = "/",
     headers: Iterable[Header] = (),
     client: tuple[str, int] | None = ("192.0.2.7", 50000),
-    **more: object,
+    more: Mapping[str, Any] | None = None,
 ) -> Scope:
+    """Make a scope; `more` adds keys to it."""
     path, _, query = target.partition("?")
     return {
         "type": "http",
@@ -56,7 +57,7 @@ def http(
         "headers": [(b"host", b"files.example.org"), *headers],
         "client": client,
         "server": ("127.0.0.1", 80),
-        **more,
+        **(more or {}),
     }
 
 
