@@ -18,6 +18,7 @@ error answers.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -61,16 +62,18 @@ class CORSMiddleware:
         routes: Mapping[str, CORSRule] | None = None,
     ) -> None:
         self.app = app
-        self._default = CORSRule.of(
-            allow_origins=allow_origins,
-            allow_methods=allow_methods,
-            allow_headers=allow_headers,
-            allow_credentials=allow_credentials,
-            expose_headers=expose_headers,
-            max_age=max_age,
+        self._default = _Route.of(
+            CORSRule.of(
+                allow_origins=allow_origins,
+                allow_methods=allow_methods,
+                allow_headers=allow_headers,
+                allow_credentials=allow_credentials,
+                expose_headers=expose_headers,
+                max_age=max_age,
+            )
         )
         prefixes = sorted(routes or {}, key=len, reverse=True)
-        self._routes = [(_prefix(prefix), (routes or {})[prefix]) for prefix in prefixes]
+        self._routes = [(_prefix(prefix), _Route.of((routes or {})[prefix])) for prefix in prefixes]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a preflight, or add what CORS needs to the answer."""
@@ -78,41 +81,68 @@ class CORSMiddleware:
             await self.app(scope, receive, send)
             return
         origins = _every(scope, _ORIGIN)
-        rule = self._rule(scope)
-        if scope["method"] == "OPTIONS" and origins and (methods := _every(scope, _METHOD)):
-            headers = [(b"vary", PREFLIGHT_VARY)]
-            if len(origins) == len(methods) == 1:
-                asked = b",".join(_every(scope, _HEADERS)).decode("latin-1")
-                answer = rule.preflight(
-                    origins[0].decode("latin-1"), methods[0].decode("latin-1"), asked
-                )
-                if isinstance(answer, str):
-                    record(scope, cors=answer)
-                else:
-                    headers += answer
-            await send({"type": "http.response.start", "status": 204, "headers": headers})
-            await send({"type": "http.response.body", "body": b""})
-            return
-        granted = list[Header]()
-        if len(origins) == 1:
-            granted = rule.actual(origins[0].decode("latin-1"), scope["method"])
-        scope, send = edited(scope, send, _replacing(rule, granted))
+        route = self._route(scope)
+        edit = route.closed
+        if origins:
+            if scope["method"] == "OPTIONS" and (methods := _every(scope, _METHOD)):
+                await _answer(scope, send, route.rule, origins, methods)
+                return
+            if len(origins) == 1:
+                granted = route.rule.actual(origins[0].decode("latin-1"), scope["method"])
+                edit = _replacing(route.rule, granted) if granted else edit
+        scope, send = edited(scope, send, edit)
         await self.app(scope, receive, send)
 
-    def _rule(self, scope: Scope) -> CORSRule:
+    def _route(self, scope: Scope) -> "_Route":
         if self._routes:
             target: Target | None = scope.get(TARGET)
             path = scope["path"].encode("utf-8", "replace") if target is None else target.folded
-            for prefix, rule in self._routes:
+            for prefix, route in self._routes:
                 if within(path, prefix):
-                    return rule
+                    return route
         return self._default
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """A rule, and the edit for answers that nobody from elsewhere may read."""
+
+    rule: CORSRule
+    closed: Edit
+
+    @classmethod
+    def of(cls, rule: CORSRule) -> "_Route":
+        return cls(rule, _replacing(rule, []))
+
+
+async def _answer(
+    scope: Scope, send: Send, rule: CORSRule, origins: list[bytes], methods: list[bytes]
+) -> None:
+    """Answer a preflight. One with several origins or methods is refused like any other."""
+    headers = [(b"vary", PREFLIGHT_VARY)]
+    if len(origins) == len(methods) == 1:
+        names = b",".join(_every(scope, _HEADERS)).decode("latin-1")
+        answer = rule.preflight(origins[0].decode("latin-1"), methods[0].decode("latin-1"), names)
+        if isinstance(answer, str):
+            record(scope, cors=answer)
+        else:
+            headers += answer
+    await send({"type": "http.response.start", "status": 204, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
 
 
 def _replacing(rule: CORSRule, granted: list[Header]) -> Edit:
     """Make an edit that puts our CORS headers in the place of those that are there."""
+    ours = [name.encode("ascii") for name in rule.exposed] if granted else []
+    alone = [*granted, (_EXPOSED, joined(ours))] if ours else list(granted)
+    if not rule.origins.empty:
+        alone.append((b"vary", b"Origin"))
 
     def edit(present: list[Header]) -> None:
+        names = b"\n".join([name for name, _ in present]).lower()
+        if b"vary" not in names and b"access-control-" not in names:
+            present += alone
+            return
         exposed = list[bytes]()
         varying = list[bytes]()
         kept = list[Header]()
@@ -130,10 +160,9 @@ def _replacing(rule: CORSRule, granted: list[Header]) -> Edit:
             varying.append(b"Origin")
         if varying:
             kept.append((b"vary", joined(varying)))
-        kept += granted
-        ours = [name.encode("ascii") for name in rule.exposed]
         # With credentials a `*` of the application's is the name of no header.
         theirs = [name for name in exposed if name != b"*" or not rule.credentials]
+        kept += granted
         if granted and (ours or theirs):
             kept.append((_EXPOSED, joined(ours, theirs)))
         present[:] = kept

@@ -93,8 +93,8 @@ def _adding(ours: Sequence[Header], existing: Existing) -> Edit:
     names = frozenset(name for name, _ in ours)
 
     def edit(present: list[Header]) -> None:
-        if not any(name.lower() in names for name, _ in present):
-            present.extend(ours)
+        if b"content-security-policy" not in b"\n".join([name for name, _ in present]).lower():
+            present += ours
             return
         theirs = [(name.lower(), value) for name, value in present if name.lower() in names]
         present[:] = [header for header in present if header[0].lower() not in names]
