@@ -7,7 +7,7 @@
    with nothing but `Vary`.
 2. Other answers, errors included, get `Access-Control-Allow-Origin` if the origin and the method
    are allowed. Requests are not refused: CORS is about who may read.
-3. The application's own `Access-Control-*` headers are replaced, so that no value arrives twice;
+3. The application's own CORS headers are replaced, so that no value arrives twice;
    only the names that it exposes are added to ours.
 4. `Vary: Origin` is added to the application's `Vary`.
 5. `routes` gives path prefixes (whole segments) rules of their own; the longest fits.
@@ -40,6 +40,19 @@ _ORIGIN = b"origin"
 _METHOD = b"access-control-request-method"
 _HEADERS = b"access-control-request-headers"
 _EXPOSED = b"access-control-expose-headers"
+_OURS = frozenset(
+    {
+        b"access-control-allow-credentials",
+        b"access-control-allow-headers",
+        b"access-control-allow-methods",
+        b"access-control-allow-origin",
+        b"access-control-allow-private-network",
+        b"access-control-max-age",
+        _EXPOSED,
+        b"vary",
+    }
+)
+"""Response headers that only we may send."""
 
 
 class CORSMiddleware:
@@ -139,8 +152,7 @@ def _replacing(rule: CORSRule, granted: list[Header]) -> Edit:
         alone.append((b"vary", b"Origin"))
 
     def edit(present: list[Header]) -> None:
-        names = b"\n".join([name for name, _ in present]).lower()
-        if b"vary" not in names and b"access-control-" not in names:
+        if _OURS.isdisjoint([name.lower() for name, _ in present]):
             present += alone
             return
         exposed = list[bytes]()
@@ -152,7 +164,7 @@ def _replacing(rule: CORSRule, granted: list[Header]) -> Edit:
                 exposed += tokens(value)
             elif lowered == b"vary":
                 varying += tokens(value)
-            elif not lowered.startswith(b"access-control-"):
+            elif lowered not in _OURS:
                 kept.append((name, value))
         if b"*" in varying:
             varying = [b"*"]

@@ -93,7 +93,7 @@ def _adding(ours: Sequence[Header], existing: Existing) -> Edit:
     names = frozenset(name for name, _ in ours)
 
     def edit(present: list[Header]) -> None:
-        if b"content-security-policy" not in b"\n".join([name for name, _ in present]).lower():
+        if names.isdisjoint([name.lower() for name, _ in present]):
             present += ours
             return
         theirs = [(name.lower(), value) for name, value in present if name.lower() in names]
