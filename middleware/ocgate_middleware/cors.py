@@ -11,7 +11,8 @@
    only the names that it exposes are added to ours.
 4. `Vary: Origin` is added to the application's `Vary`.
 5. `routes` gives path prefixes (whole segments) rules of their own; the longest fits.
-6. Without `allow_origins` nobody is allowed, whatever the application would say.
+6. Without `allow_origins` nobody is allowed, whatever the application would say. With
+   `allow_origins=None` requests that no route fits pass untouched, preflights as well.
 
 Deployment caveat: stand further out than authentication, and than the middleware that writes
 error answers.
@@ -66,7 +67,7 @@ class CORSMiddleware:
         self,
         app: ASGIApp,
         *,
-        allow_origins: Iterable[str] = (),
+        allow_origins: Iterable[str] | None = (),
         allow_methods: Iterable[str] = ALLOW_METHODS,
         allow_headers: Iterable[str] = ALLOW_HEADERS,
         allow_credentials: bool = False,
@@ -75,26 +76,25 @@ class CORSMiddleware:
         routes: Mapping[str, CORSRule] | None = None,
     ) -> None:
         self.app = app
-        self._default = _Route.of(
-            CORSRule.of(
-                allow_origins=allow_origins,
-                allow_methods=allow_methods,
-                allow_headers=allow_headers,
-                allow_credentials=allow_credentials,
-                expose_headers=expose_headers,
-                max_age=max_age,
-            )
+        rule = CORSRule.of(
+            allow_origins=allow_origins or (),
+            allow_methods=allow_methods,
+            allow_headers=allow_headers,
+            allow_credentials=allow_credentials,
+            expose_headers=expose_headers,
+            max_age=max_age,
         )
+        self._default = None if allow_origins is None else _Route.of(rule)
         prefixes = sorted(routes or {}, key=len, reverse=True)
         self._routes = [(_prefix(prefix), _Route.of((routes or {})[prefix])) for prefix in prefixes]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a preflight, or add what CORS needs to the answer."""
-        if scope["type"] != "http":
+        route = self._route(scope) if scope["type"] == "http" else None
+        if route is None:
             await self.app(scope, receive, send)
             return
         origins = _every(scope, _ORIGIN)
-        route = self._route(scope)
         edit = route.closed
         if origins:
             if scope["method"] == "OPTIONS" and (methods := _every(scope, _METHOD)):
@@ -106,7 +106,7 @@ class CORSMiddleware:
         scope, send = edited(scope, send, edit)
         await self.app(scope, receive, send)
 
-    def _route(self, scope: Scope) -> "_Route":
+    def _route(self, scope: Scope) -> "_Route | None":
         if self._routes:
             target: Target | None = scope.get(TARGET)
             path = scope["path"].encode("utf-8", "replace") if target is None else target.folded

@@ -244,6 +244,16 @@ async def test_a_route_has_its_own_rule(path: str, allowed: str | None) -> None:
     assert (await preflight(app, path=path)).headers.get(ALLOW_ORIGIN) == allowed
 
 
+async def test_without_a_rule_a_request_passes_untouched() -> None:
+    own = (b"access-control-allow-origin", b"https://other.example")
+    app = CORSMiddleware(answering(own), allow_origins=None, routes=ROUTES)
+    response = await ask(app, headers={"Origin": PAGE})
+    assert response.headers == {ALLOW_ORIGIN: "https://other.example"}
+    assert (await preflight(app)).content == b"from the application"
+    assert (await preflight(app, path="/ocs")).headers[ALLOW_ORIGIN] == "*"
+    assert (await preflight(app, path="/ocs/private")).headers == {"vary": PREFLIGHT_VARY}
+
+
 async def test_the_folded_path_decides_when_there_is_one() -> None:
     app = CORSMiddleware(answering(), allow_origins=[PAGE], routes=ROUTES)
 
@@ -290,14 +300,17 @@ async def test_other_scopes_pass_through() -> None:
 
 
 NAME = st.sampled_from(
-    [b"origin", b"access-control-request-method", b"access-control-request-headers", b"vary"]
+    [b"origin", b"access-control-request-method", b"access-control-request-headers", b"x"]
+)
+OWN_NAME = st.sampled_from(
+    [b"Access-Control-Allow-Origin", b"access-control-expose-headers", b"vary", b"Vary", b"x"]
 )
 
 
 @given(
     st.sampled_from(["GET", "OPTIONS"]),
     st.lists(st.tuples(NAME, st.binary(max_size=20) | st.just(PAGE.encode())), max_size=6),
-    st.lists(st.tuples(NAME, st.binary(max_size=20)), max_size=4),
+    st.lists(st.tuples(OWN_NAME, st.binary(max_size=20)), max_size=4),
     st.booleans(),
 )
 async def test_any_request_gets_one_clean_answer(
@@ -320,9 +333,9 @@ async def test_any_request_gets_one_clean_answer(
     scope = {"type": "http", "method": method, "path": "/", "headers": asked}
     await app(scope, None, send)  # type: ignore[arg-type]
     assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
-    names = [name for name, _ in sent[0]["headers"] if name.startswith(b"access-control-")]
+    names = [name for name, _ in sent[0]["headers"] if name != b"x"]
     assert len(names) == len(set(names))
     given_back = dict(sent[0]["headers"])
     assert given_back.get(b"access-control-allow-origin") in (None, b"*", PAGE.encode())
-    for name in names:
-        assert not set(given_back[name]) & set(b"\r\n\0")
+    if method == "OPTIONS" and b"access-control-allow-methods" in given_back:
+        assert not set(b"".join(value for _, value in sent[0]["headers"])) & set(b"\r\n\0")
