@@ -59,9 +59,12 @@ class Peer:
         return self.received[start:]
 
     async def write(self, data: bytes) -> None:
-        with contextlib.suppress(ConnectionError):
+        """Send, or do nothing for a moment where the gate has closed."""
+        try:
             self._writer.write(data)
             await self._writer.drain()
+        except ConnectionError:
+            await asyncio.sleep(0.01)
 
     def close(self) -> None:
         self._writer.close()
