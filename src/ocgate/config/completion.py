@@ -85,12 +85,12 @@ def key_store(keys: SigningKeys, store: Store) -> Store:
 
 def check(settings: Settings, sources: Sources) -> None:
     """Add what contradicts itself to the mistakes, and what surprises to the warnings."""
-    for store, name in (
-        (settings.store, "OCGATE_STORE_NODES"),
-        (settings.key_store, "OCS_PRESIGNEDURL_SIGNING_KEYS_STORE_NODES"),
-    ):
+    stores = {"OCGATE_STORE_NODES": settings.store}
+    if settings.signing_keys.kind:
+        stores["OCS_PRESIGNEDURL_SIGNING_KEYS_STORE_NODES"] = settings.key_store
+    for name, store in stores.items():
         mistake = wrong_nodes(store)
-        if mistake and (store is settings.store or store != settings.store):
+        if mistake:
             sources.mistakes.append(Remark(name, mistake))
     if settings.signing_keys.nodes and not settings.signing_keys.kind:
         text = "has no effect without a kind of store for signing keys, such as nats-js-kv"

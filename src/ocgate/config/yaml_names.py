@@ -22,8 +22,6 @@ def check_names(
     for section, nodes in documents.items():
         for node in nodes:
             for path, found in _leaves(section, node):
-                if section == COMMONS and path.partition(".")[0] in _sections():
-                    continue
                 if found is None:
                     ignored.append(Ignored(f"{section}:{path}", section))
                 else:
@@ -36,7 +34,7 @@ def _leaves(section: str, node: Node, above: str = "") -> Iterator[tuple[str, No
     for name, value in (node.entries or {}).items():
         path = f"{above}.{name}" if above else name
         full = f"{section}:{path}"
-        if full in YAML_PATHS or full in _BY_HAND:
+        if full in YAML_PATHS or full in _BY_HAND or (section == COMMONS and path in SECTIONS):
             continue
         if full in family_names("yaml") or (section == COMMONS and path in _sections()):
             yield path, None
@@ -53,7 +51,7 @@ def _is_stem(path: str) -> bool:
 
 def _sections() -> set[str]:
     """Return the names of the family's services as they head a part of the shared files."""
-    services = {*family_names("env").values(), *SECTIONS}
+    services = set(family_names("env").values())
     return services | {name.replace("-", "_") for name in services} | {"registry"}
 
 
