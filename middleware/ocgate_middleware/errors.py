@@ -3,8 +3,9 @@
     app = ErrorMiddleware(app)
 
 An `OcgateError` becomes its status, with `Retry-After` where it has one, and its sentence:
-as an OCS envelope below `/ocs/`, as DAV XML for WebDAV methods, as plain text otherwise. Any
-other exception is a 500 that says nothing but the request's id; the stack trace is in the log.
+as DAV XML for WebDAV methods, as an OCS envelope below `/ocs/v1.php` and `/ocs/v2.php`, as
+plain text otherwise. Any other exception is a 500 that says nothing but the request's id; the
+stack trace is in the log.
 `detail` goes to the log only.
 
 Once the answer has begun nothing can be taken back: the exception goes on to the server,
@@ -14,16 +15,14 @@ Place it inside of the middlewares that every answer needs (access log, request 
 security headers) and outside of the rest.
 """
 
-import json
 import logging
 from collections.abc import Awaitable
-from urllib.parse import parse_qs
-from xml.sax.saxutils import escape
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ocgate.core.dav_error import DAV_ERROR_TYPE, DAV_METHODS, dav_error
 from ocgate.core.errors import OcgateError
+from ocgate.core.ocs import CONTENT_TYPES, NOT_FOUND, UNAUTHORISED, failure, format_of, parse_path
 from ocgate_middleware.answers import Header, answer
 from ocgate_middleware.identify import record
 from ocgate_middleware.request_id import REQUEST_ID
@@ -31,7 +30,7 @@ from ocgate_middleware.request_id import REQUEST_ID
 log = logging.getLogger("ocgate.errors")
 
 _SERVER_ERROR = 500
-_OCS_V1 = {401: 997, 404: 998, 500: 996}
+_OCS_V1 = {401: UNAUTHORISED, 404: NOT_FOUND, 500: 996}
 
 
 class ErrorMiddleware:
@@ -108,21 +107,10 @@ async def _answer(
 def _body(scope: Scope, status: int, sentence: str) -> tuple[bytes, bytes]:
     if scope["method"] in DAV_METHODS:
         return DAV_ERROR_TYPE, dav_error(status, sentence)
-    if scope["path"].startswith("/ocs/"):
-        return _ocs_error(scope, status, sentence)
-    return b"text/plain; charset=utf-8", f"{sentence}\n".encode()
-
-
-def _ocs_error(scope: Scope, status: int, sentence: str) -> tuple[bytes, bytes]:
-    """Return the envelope: XML unless `format` asks for something else, as recorded."""
-    v1 = scope["path"].startswith("/ocs/v1.php/")
-    code = _OCS_V1.get(status, status) if v1 else status
-    query = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=None)
-    if query.get("format", ["xml"])[0] != "xml":
-        meta = {"status": "error", "statuscode": code, "message": sentence}
-        return b"application/json", json.dumps({"ocs": {"meta": meta}}).encode() + b"\n"
-    return b"application/xml; charset=utf-8", (
-        '<?xml version="1.0" encoding="UTF-8"?>\n'
-        f"<ocs><meta><status>error</status><statuscode>{code}</statuscode>"
-        f"<message>{escape(sentence)}</message></meta></ocs>"
-    ).encode()
+    ocs = parse_path(scope["raw_path"])
+    if ocs is None:
+        return b"text/plain; charset=utf-8", f"{sentence}\n".encode()
+    # The HTTP status stays what it is in version 1 too: a 503 must look like one to a client.
+    code = _OCS_V1.get(status, status) if ocs[0] == 1 else status
+    form = format_of(scope["query_string"])
+    return CONTENT_TYPES[form], failure(code, sentence).encoded(form)

@@ -91,7 +91,7 @@ class PrettyFormatter(JSONFormatter):
         parts = [time, level.upper()[:3], json.dumps(message)[1:-1]]
         parts += [f"{name}={json.dumps(value, default=str)}" for name, value in entry.items()]
         line = " ".join(parts)
-        return f"{line}\n{stack}" if stack else line
+        return f"{line}\n{_visible(stack)}" if stack else line
 
 
 def redact(text: str) -> str:
@@ -130,6 +130,11 @@ def _handler(file: str | Path | None) -> logging.Handler:
         return WatchedFileHandler(file, encoding="ascii", errors="backslashreplace")
     except OSError as error:
         raise ConfigError(f"log file {file}: {error.strerror or error}") from None
+
+
+def _visible(stack: str) -> str:
+    """Escape everything that could drive a terminal; the line breaks stay."""
+    return "\n".join(json.dumps(line)[1:-1] for line in stack.split("\n"))
 
 
 def _time(record: logging.LogRecord) -> str:
