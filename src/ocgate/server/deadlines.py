@@ -6,11 +6,10 @@ late, never early.
 """
 
 import asyncio
-from collections import Counter
+import math
 from typing import Protocol
-from weakref import WeakKeyDictionary
 
-from uvicorn.server import ServerState
+from ocgate.server.limits import Limits
 
 
 class Swept(Protocol):
@@ -59,33 +58,58 @@ class Sweeper:
             member.sweep(self.now)
 
 
-class Shared:
-    """What all connections of one server have in common."""
+class Patience:
+    """How long one connection still waits for its client."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, tick: float) -> None:
-        self.sweeper = Sweeper(loop, tick)
-        self._connections: Counter[str] = Counter()
+    def __init__(self, sweeper: Sweeper, limits: Limits) -> None:
+        self._sweeper = sweeper
+        self._limits = limits
+        self._deadline = math.inf
+        self._window_end = math.inf
+        self._window_bytes = 0
+        self._unsent = 0
+        self._stalls_at = math.inf
 
-    def admits(self, client: tuple[str, int] | None, most: int | None) -> bool:
-        """Count a connection; say whether its address has no more than `most` of them."""
-        if client is None:
-            return True
-        self._connections[client[0]] += 1
-        return most is None or self._connections[client[0]] <= most
+    def wait(self, seconds: float) -> None:
+        """Wait that long."""
+        self._deadline = self._sweeper.in_seconds(seconds)
 
-    def forget(self, client: tuple[str, int] | None) -> None:
-        """Take back what `admits` counted."""
-        if client is not None:
-            self._connections[client[0]] -= 1
-            if not self._connections[client[0]]:
-                del self._connections[client[0]]
+    def wait_forever(self) -> None:
+        """Wait for nothing that the client has to do."""
+        self._deadline = math.inf
 
+    def wait_for_body(self) -> None:
+        """Begin to wait for a body."""
+        self._begin_window()
 
-_SHARED: WeakKeyDictionary[ServerState, Shared] = WeakKeyDictionary()
+    def take(self, size: int) -> None:
+        """Take note that the client sent something of a body, `size` bytes of it content."""
+        self._deadline = self._sweeper.in_seconds(self._limits.body_idle_seconds)
+        self._window_bytes += size
 
+    def excuse(self) -> None:
+        """Count the time so far as ours: the client could not send."""
+        self._begin_window()
 
-def shared_by(state: ServerState, loop: asyncio.AbstractEventLoop, tick: float) -> Shared:
-    """Return what the connections of that server share, made on the first call."""
-    if state not in _SHARED:
-        _SHARED[state] = Shared(loop, tick)
-    return _SHARED[state]
+    def is_trickling(self, now: float) -> bool:
+        """Say whether far too little of a body came since the last look at it."""
+        if now < self._window_end:
+            return False
+        trickled = self._window_bytes < self._limits.body_idle_bytes
+        self._begin_window()
+        return trickled
+
+    def is_stalled(self, now: float, unsent: int) -> bool:
+        """Say whether the client has long read nothing, with `unsent` bytes waiting for it."""
+        if unsent == 0 or unsent != self._unsent:
+            self._unsent = unsent
+            self._stalls_at = now + self._limits.write_stall_seconds
+        return now >= self._stalls_at
+
+    def is_over(self, now: float) -> bool:
+        """Say whether the wait has been too long."""
+        return now >= self._deadline
+
+    def _begin_window(self) -> None:
+        self._deadline = self._window_end = self._sweeper.in_seconds(self._limits.body_idle_seconds)
+        self._window_bytes = 0

@@ -5,6 +5,8 @@ from ocgate.server.limits import Limits
 from ocgate.server.refusals import Refused
 
 _EMPTY_LINE = b"\r\n\r\n"
+# Sixteen digits of size and two line ends, which is all that a chunk needs beside its content.
+_CHUNK_BYTES = 20
 
 
 class Framing:
@@ -53,13 +55,16 @@ class Framing:
         self._tail = b"" if found >= 0 else (tail + data[-3:])[-3:]
         return end
 
-    def before(self, piece: bytes) -> None:
-        """Raise `Refused` if the head gets too long with this piece."""
+    def before(self, piece: bytes, *, in_target: bool) -> None:
+        """Raise `Refused` if the head gets too long with this piece.
+
+        `in_target` says that no header has come before it.
+        """
         self._counting = not self.in_head
         if self.in_head:
             self._head_bytes += len(piece)
             if self._head_bytes > self.limits.head_bytes:
-                if self._head_bytes == len(piece) and self._is_long_target(piece):
+                if in_target and piece.find(b"\r\n", 0, self.limits.target_bytes) < 0:
                     raise Refused(414, "The request target is too long.")
                 raise Refused(431, "The header fields are too long.")
         else:
@@ -71,7 +76,8 @@ class Framing:
         if self.left != UNFRAMED or not self._counting:
             return
         self._overhead += len(piece) - self._content
-        if self._overhead > self.limits.chunk_bytes * (self._chunks + 1):
+        extensions = self._overhead - _CHUNK_BYTES * (self._chunks + 1)
+        if extensions > self.limits.chunk_extension_bytes:
             raise Refused(400, "The chunk extensions are too long.")
         if self._chunks:
             self._overhead = 0
@@ -94,6 +100,3 @@ class Framing:
         self._trailers += size
         if self._trailers > self.limits.trailer_bytes:
             raise Refused(431, "The trailer fields are too long.")
-
-    def _is_long_target(self, piece: bytes) -> bool:
-        return piece.find(b"\r\n", 0, self.limits.target_bytes) < 0

@@ -35,8 +35,8 @@ class Limits:
     head_bytes: int = 64 * 1024
     header_count: int = 100
     target_bytes: int = 8 * 1024
-    chunk_bytes: int = 280
-    """Size line of a chunk: 256 for extensions, the rest for the size itself and line ends."""
+    chunk_extension_bytes: int = 256
+    """Extensions of the chunks that arrive together."""
     trailer_bytes: int = 8 * 1024
     body_buffer_bytes: int = 256 * 1024
     """Received and not yet taken by the application; reading pauses above it."""

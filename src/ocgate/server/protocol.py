@@ -12,23 +12,15 @@ exactly one request. Beyond that:
 - `Upgrade: websocket` is offered to the application as a tunnel, other upgrades are ignored.
 """
 
-import asyncio
 import logging
-import math
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote
 
 import httptools
-from uvicorn.config import Config
-from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
-from uvicorn.server import ServerState
 
+from ocgate.server.connection import BoundedConnection
 from ocgate.server.cycle import Cycle
-from ocgate.server.deadlines import shared_by
-from ocgate.server.framing import Framing
-from ocgate.server.heads import parse_head
+from ocgate.server.heads import Head, parse_head
 from ocgate.server.limits import Limits
 from ocgate.server.phases import Phase
 from ocgate.server.refusals import Refused
@@ -43,73 +35,12 @@ log = logging.getLogger("ocgate.server")
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
 
 
-class HardenedProtocol(HttpToolsProtocol):
+class HardenedProtocol(BoundedConnection):
     """See the module docstring; `with_limits` makes a class with other bounds."""
-
-    limits: ClassVar[Limits] = Limits()
-    parser: httptools.HttpRequestParser
-
-    def __init__(
-        self,
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None,
-    ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
-        self.shared = shared_by(server_state, self.loop, self.limits.tick)
-        self.sweeper = self.shared.sweeper
-        self.framing = Framing(self.limits)
-        self.phase = Phase.IDLE
-        self.current: Cycle | None = None
-        self.stopping = False
-        self.unparsed = b""
-        self.deadline = math.inf
-        self.window_end = math.inf
-        self.window_bytes = 0
-        self.unsent = 0
-        self.stalled_at = math.inf
-
-    # What the transport tells
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start to wait for the first request."""
-        self.transport = transport
-        self.flow = FlowControl(transport)
-        self.server = get_local_addr(transport)
-        self.client = get_remote_addr(transport)
-        self.scheme = "https" if is_ssl(transport) else "http"
-        self.connections.add(self)
-        self.sweeper.add(self)
-        self.deadline = self.sweeper.in_seconds(self.limits.head_seconds)
-        if not self.shared.admits(self.client, self.limits.connections_per_address):
-            self._refuse(Refused(503, "There are too many connections from this address."))
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the application that the client is gone."""
-        self.connections.discard(self)
-        self.sweeper.remove(self)
-        self.shared.forget(self.client)
-        self._disconnect()
-        self.flow.resume_writing()
-        if exc is None:
-            self.transport.close()
-        # it holds our methods: without it the connection is freed at once
-        del self.parser
-
-    def eof_received(self) -> None:
-        """Take a client that stops sending for one that is gone; the transport then closes."""
-        self._disconnect()
 
     def data_received(self, data: bytes) -> None:
         """Parse as far as the current request goes."""
-        if self.phase is Phase.BODY:
-            self.deadline = self.sweeper.in_seconds(self.limits.body_idle_seconds)
         self._feed(data)
-
-    def _disconnect(self) -> None:
-        if self.current is not None and not self.current.response_complete:
-            self.current.disconnect()
 
     def _feed(self, data: bytes) -> None:
         framing = self.framing
@@ -119,7 +50,7 @@ class HardenedProtocol(HttpToolsProtocol):
             end = framing.end_of_piece(data)
             piece, data = (data, b"") if end >= len(data) else (data[:end], data[end:])
             try:
-                framing.before(piece)
+                framing.before(piece, in_target=not self.headers)
                 self.parser.feed_data(piece)
                 framing.after(piece)
             except httptools.HttpParserUpgrade as upgrade:
@@ -134,9 +65,10 @@ class HardenedProtocol(HttpToolsProtocol):
 
     def _begin(self) -> None:
         self.phase = Phase.HEAD
+        self.headers = []
         self.framing.begin()
         if self.current is not None:
-            self.deadline = self.sweeper.in_seconds(self.limits.head_seconds)
+            self.patience.wait(self.limits.head_seconds)
 
     # What the parser finds
 
@@ -145,7 +77,6 @@ class HardenedProtocol(HttpToolsProtocol):
         if self.phase is not Phase.HEAD:
             raise Refused(400, "The end of the request is ambiguous.")
         self.url = b""
-        self.headers = []
 
     def on_url(self, url: bytes) -> None:
         """Collect the request target."""
@@ -168,22 +99,7 @@ class HardenedProtocol(HttpToolsProtocol):
         upgrade = parser.should_upgrade()
         if upgrade and head.length:
             raise Refused(400, "A request for an upgrade cannot have a body here.")
-        path = head.raw_path.decode("ascii")
-        scope: Scope = {
-            "type": "http",
-            "asgi": _ASGI,
-            "http_version": version,
-            "server": self.server,
-            "client": self.client,
-            "scheme": self.scheme,
-            "root_path": "",
-            "method": method.decode("ascii"),
-            "path": unquote(path) if "%" in path else path,
-            "raw_path": head.raw_path,
-            "query_string": head.query,
-            "headers": self.headers,
-            "state": self.app_state.copy(),
-        }
+        scope = self._scope(head, method.decode("ascii"), version)
         if upgrade and head.upgrade == b"websocket":
             scope["extensions"] = {TUNNEL: Tunnel(self)}
         self.current = Cycle(
@@ -196,15 +112,32 @@ class HardenedProtocol(HttpToolsProtocol):
         self.phase = Phase.BODY
         if head.length:
             self.framing.expect(head.length)
-            self.deadline = self.sweeper.in_seconds(self.limits.body_idle_seconds)
-            self._begin_window(self.sweeper.now)
+            self.patience.wait_for_body()
         self._start_asgi_task(self.current, cast("ASGI3Application", self.app))
+
+    def _scope(self, head: Head, method: str, version: str) -> "Scope":
+        path = head.raw_path.decode("ascii")
+        return {
+            "type": "http",
+            "asgi": _ASGI,
+            "http_version": version,
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,
+            "root_path": "",
+            "method": method,
+            "path": unquote(path) if "%" in path else path,
+            "raw_path": head.raw_path,
+            "query_string": head.query,
+            "headers": self.headers,
+            "state": self.app_state.copy(),
+        }
 
     def on_body(self, body: bytes) -> None:
         """Give a part of the body to the application, or throw it away after the response."""
         self.framing.body(len(body))
-        self.window_bytes += len(body)
         if self.phase is Phase.BODY and self.current is not None:
+            self.patience.take(len(body))
             self.current.feed(body)
             if self.current.buffered > self.limits.body_buffer_bytes:
                 self.flow.pause_reading()
@@ -221,7 +154,7 @@ class HardenedProtocol(HttpToolsProtocol):
             self._wait_for_next()
         elif self.current is not None:
             self.phase = Phase.ANSWERING
-            self.deadline = math.inf
+            self.patience.wait_forever()
             self.current.end()
 
     # What the cycle tells
@@ -245,7 +178,7 @@ class HardenedProtocol(HttpToolsProtocol):
                 return
             self.phase = Phase.UNWANTED
             self.framing.unwanted = 0
-            self.deadline = self.sweeper.in_seconds(self.limits.drain_seconds)
+            self.patience.wait(self.limits.drain_seconds)
             self.flow.resume_reading()
         elif not cycle.keep_alive:
             self.transport.close()
@@ -265,81 +198,6 @@ class HardenedProtocol(HttpToolsProtocol):
         self.flow.resume_reading()
         early, self.unparsed = self.unparsed, b""
         return early
-
-    def _wait_for_next(self) -> None:
-        seconds = self.limits.keep_alive_seconds
-        if self.stopping:
-            seconds = self.limits.stop_idle_seconds
-        self.phase = Phase.IDLE
-        self.deadline = self.sweeper.in_seconds(seconds)
-
-    # Ends
-
-    def shutdown(self) -> None:
-        """Let a request that is under way finish; the last answer says `Connection: close`."""
-        self.stopping = True
-        if self.phase is Phase.TUNNEL:
-            self.transport.close()
-        elif self.phase is Phase.IDLE:
-            self._wait_for_next()
-
-    def _refuse(self, refused: Refused) -> None:
-        address = self.client[0] if self.client else ""
-        fields = {"status": refused.status, "reason": str(refused), "client.address": address}
-        log.info("request refused", extra={"fields": fields})
-        if self.phase in (Phase.BODY, Phase.ANSWERING, Phase.UNWANTED):
-            self._disconnect()
-            if self.current is not None and self.current.response_started:
-                self.transport.abort()
-                return
-        self.transport.write(refused.response())
-        self._close_gently()
-
-    def _close_gently(self) -> None:
-        """Close so that the client can read what was sent, even while it is still sending.
-
-        Closing a socket with unread bytes resets the connection and may take our last answer
-        with it (RFC 9112 §9.6).
-        """
-        self.phase = Phase.CLOSING
-        self.unparsed = b""
-        self.deadline = self.sweeper.in_seconds(self.limits.drain_seconds)
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
-            self.flow.resume_reading()
-        else:
-            self.transport.close()
-
-    # Deadlines
-
-    def sweep(self, now: float) -> None:
-        """Act on the deadlines that have passed; called by the sweeper."""
-        unsent = self.transport.get_write_buffer_size()
-        if unsent == 0 or unsent != self.unsent:
-            self.unsent = unsent
-            self.stalled_at = now + self.limits.write_stall_seconds
-        elif now >= self.stalled_at:
-            self.transport.abort()
-            return
-        if self.phase is Phase.BODY and self.current is not None:
-            if self.flow.read_paused or self.current.waiting_for_100_continue:
-                self.deadline = now + self.limits.body_idle_seconds
-                self._begin_window(now)
-            elif now >= self.window_end:
-                if self.window_bytes < self.limits.body_idle_bytes:
-                    self.deadline = now
-                self._begin_window(now)
-        if now < self.deadline:
-            return
-        if self.phase in (Phase.HEAD, Phase.BODY):
-            self._refuse(Refused(408, "The request took too long to arrive."))
-        else:
-            self.deadline = math.inf
-            self.transport.close()
-
-    def _begin_window(self, now: float) -> None:
-        self.window_end = now + self.limits.body_idle_seconds
-        self.window_bytes = 0
 
 
 def with_limits(limits: Limits) -> type[HardenedProtocol]:
