@@ -18,6 +18,11 @@ from ocgate.core.errors import OcgateError
 
 COMMANDS: Final[tuple[tuple[str, str, str], ...]] = (
     # command, module of this package, line in `ocgate --help`
+    ("serve", "serve", "run the gate"),
+    ("sign-url", "sign_url", "make a presigned URL"),
+    ("explain-url", "explain_url", "say why a presigned URL is refused"),
+    ("signing-key", "signing_key", "manage the keys that URLs are signed with"),
+    ("hash-password", "hash_password", "print the bcrypt hash of a password"),
     ("config", "config", "show, check or document the configuration"),
     ("csp", "csp", "look at Content-Security-Policy files"),
     ("store-service", "store_service", "serve the family's store service over gRPC, persistent"),
