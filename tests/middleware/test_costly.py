@@ -1,6 +1,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 
@@ -252,6 +253,20 @@ async def test_a_cancelled_call_can_be_pushed_out(gate: Gate) -> None:
     await honest
     await asyncio.gather(*tasks, return_exceptions=True)
     assert gate.ran == ["a", "b", "a", "a"]
+
+
+async def test_every_caller_gets_an_end_and_nothing_stays_in_the_queue() -> None:
+    work = CostlyWork(threads=2, queue_size=16)
+    tasks = [asyncio.create_task(work.run(partial(abs, n), client=f"{n % 7}")) for n in range(400)]
+    await asyncio.sleep(0)
+    for task in tasks[::5]:
+        task.cancel()
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    for n, outcome in enumerate(outcomes):
+        assert outcome == n or isinstance(outcome, Overloaded | asyncio.CancelledError)
+    assert any(isinstance(outcome, int) for outcome in outcomes)
+    assert await work.run(lambda: "empty", client="") == "empty"
+    assert (work._waiting, len(work._lines)) == (0, 0)
 
 
 async def test_results_and_exceptions_come_back_from_the_shared_threads() -> None:
