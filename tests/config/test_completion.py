@@ -141,3 +141,22 @@ def test_what_cannot_be_meant_is_said() -> None:
     ]
     issuing = replace(DATA, routes=(), services=frozenset(("ocs",)))
     assert complete(issuing)[2] == []
+
+
+def test_twins_in_files_that_differ_are_said() -> None:
+    files = {
+        "/c/ocs.yaml": "signing_keys:\n  addresses: [a:1]\n  store: redis\n",
+        "/c/proxy.yaml": "pre_signed_url:\n  signing_keys:\n    addresses: b:1\n    store: redis\n",
+    }
+    sources = Sources({}, files.get)
+    sources.open_files("/c")
+    completed(DATA, sources)
+    assert [warning.where for warning in sources.warnings] == ["/c/ocs.yaml:2"]
+    assert "/c/proxy.yaml:3 counts" in sources.warnings[0].text
+
+
+def test_spellings_that_differ_are_said() -> None:
+    assert complete(DATA, {"OCIS_URL": "https://a", "OC_URL": "https://b"})[2] == [
+        "OCIS_URL: differs from OC_URL, which counts"
+    ]
+    assert complete(DATA, {"OCIS_URL": "https://a", "OC_URL": "https://a"})[2] == []

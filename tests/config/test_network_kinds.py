@@ -116,3 +116,9 @@ def test_any_text_is_read_or_refused(kind: Kind[object], text: str) -> None:
     except ValueError:
         return
     assert kind.parse(kind.show(value)) == value
+
+
+def test_a_password_in_a_url_is_not_shown() -> None:
+    with pytest.raises(ValueError, match="user name") as raised:
+        BACKENDS.parse("http://ann:swordfish@127.0.0.1")
+    assert "swordfish" not in str(raised.value)

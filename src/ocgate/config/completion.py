@@ -9,6 +9,8 @@ from ocgate.config.settings import Settings, Store
 from ocgate.config.settings_credentials import SigningKeys, State
 from ocgate.config.settings_door import Paths
 from ocgate.config.sources import Sources
+from ocgate.config.table import TABLE, VARIABLES
+from ocgate.config.yaml_nodes import Node
 
 _DEFAULT_NODES = {
     "nats-js-kv": ("127.0.0.1:9233",),
@@ -102,6 +104,7 @@ def check(settings: Settings, sources: Sources) -> None:
         text = "is not set and no route names a backend; there is nothing to be a gate for"
         sources.warnings.append(Remark("OCGATE_UPSTREAM", text))
     _check_cache_variables(sources)
+    _check_spellings(sources)
     _check_twins(sources)
 
 
@@ -129,8 +132,24 @@ def _check_cache_variables(sources: Sources) -> None:
                     sources.warnings.append(Remark(spelling, text))
 
 
+def _check_spellings(sources: Sources) -> None:
+    """Warn where a variable says one thing in OpenCloud's spelling and another in oCIS's."""
+    for name, value in sources.environ.items():
+        other = "OC_" + name.removeprefix("OCIS_")
+        both = name.startswith("OCIS_") and name in VARIABLES
+        if both and sources.environ.get(other, value) != value:
+            sources.warnings.append(Remark(name, f"differs from {other}, which counts"))
+
+
 def _check_twins(sources: Sources) -> None:
-    """Warn where the variables of the ocs and the proxy service name different stores."""
+    """Warn where the settings of the ocs and the proxy service name different stores."""
+    for row in TABLE:
+        if row.section == "signing_keys":
+            nodes = {path.partition(":")[0]: sources.node(path) for path in row.key.yaml}
+            ours, theirs = nodes.get("ocs"), nodes.get("proxy")
+            if ours and theirs and not _same(ours, theirs):
+                text = f"differs from {theirs.place}; in the family presigned URLs fail then, here"
+                sources.warnings.append(Remark(ours.place, f"{text} {theirs.place} counts"))
     for name, value in sources.environ.items():
         other = name.replace(*_TWIN)
         if name.startswith(_TWIN[0]) and sources.environ.get(other, value) != value:
@@ -138,6 +157,12 @@ def _check_twins(sources: Sources) -> None:
                 f"differs from {other}; in the family presigned URLs fail then, here {other} counts"
             )
             sources.warnings.append(Remark(name, text))
+
+
+def _same(one: Node, other: Node) -> bool:
+    if one.items is not None and other.items is not None:
+        return [item.text for item in one.items] == [item.text for item in other.items]
+    return one.text == other.text
 
 
 def _credentials(settings: Settings, sources: Sources) -> bool:

@@ -98,6 +98,9 @@ def parse_cors_origin(text: str) -> str:
 
 
 def _split(text: str) -> SplitResult:
+    if "@" in text:
+        # Not shown, as a password may be in it.
+        raise ValueError("a URL with a user name is not possible here")
     try:
         parts = urlsplit(parse_text(text))
         port = parts.port

@@ -241,6 +241,6 @@ class Logs:
         PATH,
         "File that lines are appended to. Empty: standard error.",
         default="",
-        env="OC_LOG_FILE;PROXY_LOG_FILE;OCGATE_LOG_PATH",
+        env="OC_LOG_FILE;PROXY_LOG_FILE;OCGATE_LOG_FILE",
         yaml="commons:log.file;proxy:log.file;ocgate:log.file",
     )

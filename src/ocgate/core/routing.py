@@ -13,7 +13,7 @@ the protected route holds.
 
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 from urllib.parse import parse_qsl, quote
@@ -22,6 +22,9 @@ from ocgate.core.errors import BadRequest, ConfigError
 from ocgate.core.targets import Target, parse_target, readings
 
 RouteType = Literal["prefix", "regex", "query"]
+Matches = Callable[[bytes, bytes], object]
+"""Takes a path and a query; the result is true if a route takes a request for them."""
+
 ROUTE_TYPES: Final[tuple[RouteType, ...]] = ("query", "regex", "prefix")
 
 _PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
@@ -59,10 +62,11 @@ class Router:
     def __init__(self, routes: Iterable[Route]) -> None:
         self.routes = tuple(routes)
         matchers = [matcher_of(route) for route in self.routes]
-        self._in_order = sorted(matchers, key=lambda matcher: matcher.rank)
-        # Nearly every gate has one route `/`; it matches whatever is asked.
-        only = self._in_order[0] if len(self._in_order) == 1 else None
-        self._only = only.route if only and only.matches_all and not only.route.method else None
+        matchers.sort(key=lambda matcher: matcher.rank)
+        # Bound methods in tuples: this list is walked for every request.
+        self._in_order = [(one.route.method, one.matches, one.route) for one in matchers]
+        first = matchers[0] if matchers else None
+        self._only = first.route if first and first.matches_all and not first.route.method else None
 
     def match(self, method: str, target: Target) -> Route | None:
         """Return the route of a request, or None where no route matches."""
@@ -78,9 +82,8 @@ class Router:
         return found
 
     def _first(self, method: str, path: bytes, query: bytes) -> Route | None:
-        for matcher in self._in_order:
-            route = matcher.route
-            if (not route.method or route.method == method) and matcher.matches(path, query):
+        for only, matches, route in self._in_order:
+            if (not only or only == method) and matches(path, query):
                 return route
         return None
 
@@ -94,9 +97,9 @@ class PrefixMatcher:
         self._whole = route.unprotected and not self._prefix.endswith(b"/")
         self.matches_all = self._prefix == b"/"
         self.rank = (2, self.matches_all, not route.method)
+        self.matches: Matches = _always if self.matches_all else self._begins
 
-    def matches(self, path: bytes, _query: bytes, /) -> bool:
-        """Say whether this route takes a request for that path."""
+    def _begins(self, path: bytes, _query: bytes, /) -> object:
         if not path.startswith(self._prefix):
             return False
         end = len(self._prefix)
@@ -115,19 +118,19 @@ class RegexMatcher:
         self.route = route
         self.rank = (1, False, not route.method)
         pattern = route.endpoint.encode()
-        self._expression = _compiled(pattern, route.endpoint)
+        self._search = _compiled(pattern, route.endpoint).search
         if route.unprotected:
             flags = _FLAGS.match(pattern)
             start = flags.end() if flags else 0
             whole = pattern[:start] + b"(?:" + pattern[start:] + rb")(?:(?<=/)|(?=/)|\Z)"
-            self._expression = _compiled(whole, route.endpoint)
+            self._match = _compiled(whole, route.endpoint).match
+        self.matches: Matches = self._opens if route.unprotected else self._finds
 
-    def matches(self, path: bytes, query: bytes, /) -> bool:
-        """Say whether this route takes a request for that path and query."""
-        if self.route.unprotected:
-            return self._expression.match(path) is not None
-        subject = path + b"?" + query if query else path
-        return self._expression.search(subject) is not None
+    def _finds(self, path: bytes, query: bytes, /) -> object:
+        return self._search(path + b"?" + query if query else path)
+
+    def _opens(self, path: bytes, _query: bytes, /) -> object:
+        return self._match(path)
 
 
 class QueryMatcher:
@@ -147,8 +150,8 @@ class QueryMatcher:
         if not self._wanted:
             raise ConfigError(f"a query route needs a query, such as ?a=1: {route.endpoint!r}")
 
-    def matches(self, path: bytes, query: bytes, /) -> bool:
-        """Say whether this route takes a request for that path and query."""
+    def matches(self, path: bytes, query: bytes, /) -> object:
+        """Say by a true value whether this route takes a request for that path and query."""
         if not query or not path.startswith(self._prefix):
             return False
         end = len(self._prefix)
@@ -189,6 +192,10 @@ def _compiled(pattern: bytes, shown: str) -> re.Pattern[bytes]:
             return re.compile(pattern)
     except (re.error, Warning, OverflowError, RecursionError) as error:
         raise ConfigError(f"{shown!r} is not a regular expression here: {error}") from None
+
+
+def _always(_path: bytes, _query: bytes, /) -> object:
+    return True
 
 
 def _first_values(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
