@@ -47,6 +47,9 @@ from ocgate_middleware.identify import identified
 FORWARDED_ORIGIN = "ocgate.forwarded_origin"
 """Scope key of `scheme://host` (bytes) as a trusted proxy said it."""
 
+TARGET_ORIGIN = "ocgate.target_origin"
+"""Scope key of `scheme://authority` (bytes) of an absolute-form target: it is what was signed."""
+
 MISMATCH_SECONDS = 10.0
 TRUST_SECONDS = 3600.0
 """For so long an address stands well with a user name after a right signature."""
@@ -80,7 +83,8 @@ class _Request:
         scheme: str = scope["scheme"]
         return cls(
             method=scope.get("method", "GET"),
-            path=scope.get("raw_path") or quote(scope["path"]).encode(),
+            path=scope.get(TARGET_ORIGIN, b"")
+            + (scope.get("raw_path") or quote(scope["path"]).encode()),
             query=scope["query_string"],
             host=next((value for name, value in scope["headers"] if name == b"host"), b""),
             scheme=_SCHEMES.get(scheme, scheme),

@@ -352,6 +352,15 @@ async def test_a_plain_connection_may_be_signed_as_it_is_seen() -> None:
     assert await world.outcome(url, scheme="https") == "signature_mismatch"
 
 
+async def test_an_absolute_form_is_signed_with_its_own_origin() -> None:
+    world = World()
+    url = await world.signed()
+    key = "ocgate.target_origin"
+    assert await world.outcome(url, **{key: b"https://cloud.example"}) == "user alan"
+    assert await world.outcome(url, **{key: b"http://cloud.example"}) == "signature_mismatch"
+    assert await world.outcome(url, **{key: b"https://evil.example"}) == "malformed"
+
+
 async def test_a_websocket_is_a_get() -> None:
     world = World()
     url = await world.signed()
