@@ -21,6 +21,7 @@ def test_names_that_are_read_are_fine() -> None:
 def test_names_of_the_family_are_ignored() -> None:
     ignored, unknown = names(proxy="role_assignment:\n  driver: oidc\n  oidc_role_mapper: {}\n")
     assert "proxy:role_assignment.driver" in ignored
+    assert names(proxy="grpc_client_tls: null\n") == ([], [])
     assert unknown == []
 
 

@@ -38,7 +38,7 @@ def _leaves(section: str, node: Node, above: str = "") -> Iterator[tuple[str, No
             continue
         if full in family_names("yaml") or (section == COMMONS and path in _sections()):
             yield path, None
-        elif value.entries is not None and _is_stem(full):
+        elif (value.entries is not None or value.is_null) and _is_stem(full):
             yield from _leaves(section, value, path)
         else:
             yield path, value
