@@ -56,5 +56,9 @@ class RequestIdMiddleware:
                     break
             present.append((_NAME, request_id))
 
-        scope, send = edited({**scope, "headers": headers, REQUEST_ID: text}, send, edit)
-        await self.app(scope, receive, send)
+        inner, send = edited(scope, send, edit)
+        if inner is scope:
+            inner = {**scope}
+        inner["headers"] = headers
+        inner[REQUEST_ID] = text
+        await self.app(inner, receive, send)
