@@ -61,3 +61,9 @@ def test_another_users_key_can_be_tried(url: str, capsys: pytest.CaptureFixture[
 def test_a_url_without_a_signature_is_no_presigned_url(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain-url", FILE]) == 1
     assert "malformed: There is no OC-Signature" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("environ")
+def test_an_argument_that_is_not_utf8_is_malformed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain-url", f"{FILE}?OC-Credential=\udce4&OC-Signature=00"]) == 1
+    assert "malformed" in capsys.readouterr().out

@@ -16,7 +16,8 @@ DATABASE = "proxy"
 """The family's name for the database (NATS: the bucket) of the signing keys."""
 
 KEYS = "signing-keys"
-PREVIOUS_KEYS = "signing-keys-previous"
+PREVIOUS_KEYS = "previous-signing-keys"
+"""Not a continuation of `KEYS`: in Redis the names of a table begin with the table's name."""
 
 
 class NoAccounts:

@@ -52,9 +52,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _credential(url: str) -> str:
-    path, _, query = url.partition("://")[2].partition("?")
+    # an argument that is not UTF-8 arrives with surrogates
+    given = url.encode("utf-8", "surrogateescape").partition(b"://")[2]
+    path, _, query = given.partition(b"?")
     try:
-        presigned = PresignedURL.parse(b"/" + path.partition("/")[2].encode(), query.encode())
+        presigned = PresignedURL.parse(b"/" + path.partition(b"/")[2], query)
     except BadRequest:
         return ""  # the explanation will say what is malformed
     return presigned.credential if presigned else ""
