@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocgate.config.policies import SIGNING_KEY, Policies
+from ocgate.config.policies import Policies
 from ocgate.config.settings_backend import Upstream
 from ocgate.config.sources import Sources
 from ocgate.core.routing import Route
@@ -23,9 +23,8 @@ def read(
 
 def test_one_backend_is_short_for_one_route() -> None:
     root = Route("/", backend=(BACKEND,))
-    assert read("", BACKEND) == ((SIGNING_KEY, root), [], [])
-    assert read("", BACKEND, services=frozenset(("proxy",))) == ((root,), [], [])
-    assert read("") == ((SIGNING_KEY,), [], [])
+    assert read("", BACKEND) == ((root,), [], [])
+    assert read("") == ((), [], [])
 
 
 def test_additional_policies_come_before_the_root() -> None:
@@ -40,7 +39,7 @@ additional_policies:
 """
     wopi = Route("/wopi/", backend=(BACKEND,), unprotected=True, websocket=True)
     assert read(text, "unix:/run/dav.sock") == (
-        (SIGNING_KEY, wopi, Route("/", backend=("unix:/run/dav.sock",))),
+        (wopi, Route("/", backend=("unix:/run/dav.sock",))),
         [],
         [],
     )
@@ -180,13 +179,6 @@ def test_a_policy_is_selected_or_it_is_a_mistake() -> None:
     assert "the claims selector is not built" in read(claims)[1][0]
     one = "policies:\n- {name: a, routes: []}\npolicy_selector: {claims: {default_policy: a}}\n"
     assert read(one)[1] == []
-
-
-def test_policies_without_the_signing_key_are_warned_about() -> None:
-    text = "policies:\n- name: a\n  routes:\n  - {endpoint: /, backend: http://a}\n"
-    assert read(text)[2] == [
-        "no route leads to the service ocs: signing keys cannot be fetched here"
-    ]
 
 
 scalars = st.sampled_from(["/", "x", "http://a", "true", "regex", "''", "null", "[1]", "{a: b}"])

@@ -2,10 +2,11 @@
 
 A family's proxy.yaml loads unchanged. Of its policies one is used: the one that
 `policy_selector.static` names, otherwise `default`, otherwise the only one. A route to a
-service that ocgate runs is answered by ocgate. ocgate asks no service registry for backends, so
-a route to any other service that names no `backend` is kept without one: its requests find the
-route's protection and then 503. Sending them to OCGATE_UPSTREAM instead would open that backend
-where the family's list has `/` unprotected for its static pages.
+service that ocgate runs is answered by ocgate; signing keys can be fetched whatever the routes
+say. ocgate asks no service registry for backends, so a route to any other service that names no
+`backend` is kept without one: its requests find the route's protection and then 503. Sending
+them to OCGATE_UPSTREAM instead would open that backend where the family's list has `/`
+unprotected for its static pages.
 
 Beyond the family's keys a route may have `websocket: true`, and a list as `backend`.
 """
@@ -28,8 +29,6 @@ from ocgate.core.routing import ROUTE_TYPES, Route, RouteType, matcher_of
 T = TypeVar("T")
 
 DEFAULT_POLICY = "default"
-SIGNING_KEY = Route(r"/ocs/v[12]\.php/cloud/user/signing-key", "regex", service="ocs")
-"""The route to the one endpoint of the `ocs` service that is left in the family."""
 
 _ROUTE_KEYS = (
     "type",
@@ -58,16 +57,10 @@ class Policies:
 
     def routes(self) -> tuple[Route, ...]:
         """Return the routes of the policy in use."""
-        written = self._named("proxy:policies")
-        own = (SIGNING_KEY,) if "ocs" in self.services else ()
-        policies = {name: list(routes) for name, routes in written.items()}
-        if not policies:
-            policies[DEFAULT_POLICY] = list(own)
+        policies = self._named("proxy:policies") or {DEFAULT_POLICY: []}
         for name, routes in self._named("proxy:additional_policies").items():
             policies.setdefault(name, []).extend(routes)
         routes = self._selected(policies)
-        if written and own and not any(route.service == "ocs" for route in routes):
-            self._warn("", "no route leads to the service ocs: signing keys cannot be fetched here")
         if not any(_is_root(route) for route in routes) and self.upstream.backend:
             routes.append(self._root())
         elif self.upstream.backend:
