@@ -20,6 +20,7 @@ from ocgate.server.limits import Limits
 from ocgate.server.phases import Phase
 from ocgate.server.refusals import Refused
 from ocgate.server.shared import shared_by
+from ocgate.server.unread import unread_by_client
 
 if TYPE_CHECKING:
     from ocgate.server.cycle import Cycle
@@ -134,7 +135,7 @@ class BoundedConnection(HttpToolsProtocol):
     def sweep(self, now: float) -> None:
         """Act on the waits that have been too long; called by the sweeper."""
         patience = self.patience
-        if patience.is_stalled(now, self.transport.get_write_buffer_size()):
+        if patience.is_stalled(now, unread_by_client(self.transport)):
             self.transport.abort()
             return
         late = False

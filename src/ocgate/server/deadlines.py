@@ -67,7 +67,7 @@ class Patience:
         self._deadline = math.inf
         self._window_end = math.inf
         self._window_bytes = 0
-        self._unsent = 0
+        self._unread = 0
         self._stalls_at = math.inf
 
     def wait(self, seconds: float) -> None:
@@ -99,10 +99,10 @@ class Patience:
         self._begin_window()
         return trickled
 
-    def is_stalled(self, now: float, unsent: int) -> bool:
-        """Say whether the client has long read nothing, with `unsent` bytes waiting for it."""
-        if unsent == 0 or unsent != self._unsent:
-            self._unsent = unsent
+    def is_stalled(self, now: float, unread: int) -> bool:
+        """Say whether the client has long read nothing, with `unread` bytes waiting for it."""
+        if unread == 0 or unread != self._unread:
+            self._unread = unread
             self._stalls_at = now + self._limits.write_stall_seconds
         return now >= self._stalls_at
 
