@@ -1,15 +1,15 @@
 """The servers that the tests of the stores share: each is started once, when first needed."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
-from tests.support.stores import BACKENDS, Backend
+from tests.support.stores import BACKENDS, Backend, Running
 
 
 @pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Backend]]:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """Give the backend of a kind, started by the first test that asks."""
     started = dict[str, Backend]()
     with contextlib.ExitStack() as stack:

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import json
+import os
+import signal
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import replace
@@ -20,10 +22,9 @@ from ocgate.stores.base import Store
 from ocgate.stores.open import KINDS, open_store
 from ocgate.stores.settings import StoreSettings
 from tests.support.store_worker import start_worker
-from tests.support.stores import BACKENDS, PASSWORD, Backend
+from tests.support.stores import BACKENDS, PASSWORD, Backend, Running
 
 T = TypeVar("T")
-Running = Callable[[str], Backend]
 
 KEEPING = ("opencloudstoreservice", "ocisstoreservice")
 """Kinds without a time to live."""
@@ -302,6 +303,20 @@ async def test_a_server_that_was_down_is_found_when_it_is_up(
             assert entry is not None
             assert entry.value == b"after"
     assert [record for record in caplog.records if record.levelname in {"ERROR", "CRITICAL"}] == []
+
+
+@pytest.mark.parametrize("kind", ["nats-js-kv", "redis", "opencloudstoreservice"], indirect=True)
+async def test_a_server_that_hangs_is_an_error_in_time(backend: Backend) -> None:
+    assert backend.server is not None
+    async with opened(backend.impatient()) as store:
+        await store.put("name", b"before")
+        os.kill(backend.server.pid, signal.SIGSTOP)
+        try:
+            await fails_soon(store)
+        finally:
+            os.kill(backend.server.pid, signal.SIGCONT)
+        assert await healed(lambda: store.get("name")) is not None
+        await healed(lambda: store.put("name", b"after"))
 
 
 async def fails_soon(store: Store) -> None:

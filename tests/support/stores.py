@@ -154,6 +154,10 @@ class Backend:
         return replace(self.settings, timeout=1.0)
 
 
+Running = Callable[[str], Backend]
+"""The fixture `running`: the backend of a kind, started when first asked for."""
+
+
 @contextlib.contextmanager
 def sqlite_backend(folder: Path, *, start: bool = True) -> Generator[Backend]:
     yield Backend(StoreSettings("sqlite", path=str(folder / "new" / "store.db"), timeout=PATIENT))

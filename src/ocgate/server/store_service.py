@@ -20,7 +20,7 @@ from itertools import islice
 from typing import Any, cast
 
 import grpc
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from ocgate.core.errors import StoreError
 from ocgate.stores import store_service_pb2 as pb
@@ -65,7 +65,7 @@ class StoreService:
             "Databases": _unary(self.databases, pb.DatabasesRequest),
             "Tables": _unary(self.tables, pb.TablesRequest),
             "List": cast("Any", grpc).unary_stream_rpc_method_handler(
-                self.keys, pb.ListRequest.FromString, _dumped
+                self.keys, response_serializer=_dumped
             ),
         }
 
@@ -117,10 +117,10 @@ class StoreService:
         """Return the tables of a database that hold a record."""
         return pb.TablesResponse(tables=await tables(self._file, request.database))
 
-    async def keys(self, request: pb.ListRequest, context: Any) -> AsyncIterator[pb.ListResponse]:
+    async def keys(self, message: bytes, context: Any) -> AsyncIterator[pb.ListResponse]:
         """Send the keys with that prefix and suffix, from `offset`, at most `limit`."""
-        options = request.options
         async with _answered(context):
+            options = pb.ListRequest.FromString(message).options
             keys = [
                 name
                 async for name in self._table(options).names()
@@ -137,12 +137,13 @@ class StoreService:
 
 
 def _unary(method: Callable[[Any, Any], Awaitable[Message]], request: type[Message]) -> Any:
-    async def behaviour(message: Message, context: Any) -> Message:
+    # Parsed here and not by gRPC, which takes bytes that are no message for our mistake.
+    async def behaviour(message: bytes, context: Any) -> Message:
         async with _answered(context):
-            return await method(message, context)
-        raise AssertionError("unreachable: abort raises")
+            return await method(request.FromString(message), context)
+        raise AssertionError("abort raises")
 
-    return cast("Any", grpc).unary_unary_rpc_method_handler(behaviour, request.FromString, _dumped)
+    return cast("Any", grpc).unary_unary_rpc_method_handler(behaviour, response_serializer=_dumped)
 
 
 @asynccontextmanager
@@ -152,7 +153,7 @@ async def _answered(context: Any) -> AsyncGenerator[None]:
         yield
     except Refused as exc:
         await _abort(context, exc.status, str(exc))
-    except ValueError as exc:
+    except (ValueError, DecodeError) as exc:
         await _abort(context, HTTPStatus.BAD_REQUEST, str(exc))
     except StoreError as exc:
         log.warning("store service: %s", exc.detail)

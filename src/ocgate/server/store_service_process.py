@@ -52,25 +52,26 @@ async def run_store_service(
 
     Raises ConfigError when the address cannot be used, or cannot be told to others.
     """
-    if registry is not None and not options.advertise and _host(options.address) in _WILDCARDS:
+    host = _host(options.address)
+    if registry is not None and not options.advertise and host in _WILDCARDS:
         raise ConfigError(f"{options.address} tells others nothing: say --advertise host:port")
     file = SQLiteFile(options.path)
     server = cast("Any", grpc.aio).server(
         handlers=(StoreService(file),), options=(("grpc.so_reuseport", 0),)
     )
-    address = _bound(server, options.address)
-    advertised = options.advertise or address
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await server.start()
-    ready(address)
-    names = options.services or tuple(SERVICES.values())
-    entered = [Registration(name, advertised, ocgate.__version__) for name in names]
     try:
+        address = f"{host}:{_bound_port(server, options.address)}"
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await server.start()
+        ready(address)
         if registry is None:
             await stop.wait()
         else:
+            reached = options.advertise or address
+            names = options.services or tuple(SERVICES.values())
+            entered = [Registration(name, reached, ocgate.__version__) for name in names]
             await _registered(registry, entered, stop)
     finally:
         await server.stop(_GRACE)
@@ -102,15 +103,15 @@ async def _registered(
             log.warning("still in the service registry: %s", exc.detail)
 
 
-def _bound(server: grpc.aio.Server, address: str) -> str:
+def _host(address: str) -> str:
     host, colon, port = address.rpartition(":")
-    if not (colon and port.isascii() and port.isdecimal()):
+    if not (colon and port.isascii() and port.isdecimal() and int(port) < 1 << 16):
         raise ConfigError(f"{address!r} is not host:port")
+    return host
+
+
+def _bound_port(server: grpc.aio.Server, address: str) -> int:
     try:
-        return f"{host}:{server.add_insecure_port(address)}"
+        return server.add_insecure_port(address)
     except RuntimeError as exc:
         raise ConfigError(f"cannot listen on {address}: {exc}") from exc
-
-
-def _host(address: str) -> str:
-    return address.rpartition(":")[0]
