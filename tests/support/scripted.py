@@ -108,11 +108,11 @@ def answering(*answers: bytes) -> Script:
 
 @contextlib.asynccontextmanager
 async def scripted(
-    script: Script, *, tls: ssl.SSLContext | None = None, path: str | None = None
+    script: Script, *, tls: ssl.SSLContext | None = None, path: str | None = None, port: int = 0
 ) -> AsyncGenerator[ScriptedBackend]:
     """Run `script` for every connection; an error in it fails the test at the end.
 
-    Listens on a port that the kernel chooses, or on the unix socket `path`.
+    Listens on a port that the kernel chooses, on `port`, or on the unix socket `path`.
     """
     backend = ScriptedBackend()
     running: set[asyncio.Task[None]] = set()
@@ -136,7 +136,7 @@ async def scripted(
     if path is not None:
         server: asyncio.Server = await asyncio.start_unix_server(serve, path)
     else:
-        server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+        server = await asyncio.start_server(serve, "127.0.0.1", port, ssl=tls)
         backend.port = server.sockets[0].getsockname()[1]
     try:
         yield backend

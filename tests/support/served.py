@@ -6,32 +6,30 @@ import socket
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Generator
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
 import uvicorn
 from starlette.types import ASGIApp
 
 
 @contextlib.contextmanager
-def served(app: ASGIApp, **options: Any) -> Generator[int]:
+def served(
+    app: ASGIApp, *, http: type[asyncio.Protocol] | Literal["httptools"] = "httptools"
+) -> Generator[int]:
     """Serve on a port that the kernel chooses, in a thread with its own uvloop."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = uvicorn.Server(
             uvicorn.Config(
                 app,
-                **{
-                    "http": "httptools",
-                    "loop": "uvloop",
-                    "ws": "none",
-                    "lifespan": "auto",
-                    "access_log": False,
-                    "proxy_headers": False,
-                    "server_header": False,
-                    "date_header": False,
-                    "log_config": None,
-                    "timeout_graceful_shutdown": 1,
-                    **options,
-                },
+                http=http,
+                loop="uvloop",
+                ws="none",
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                date_header=False,
+                log_config=None,
+                timeout_graceful_shutdown=1,
             )
         )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

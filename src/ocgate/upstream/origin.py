@@ -1,11 +1,13 @@
 """Where a backend listens, read from one line of configuration."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
 from ocgate.core.errors import ConfigError
 
+_HOST = re.compile(r"[0-9A-Za-z._-]+|[0-9A-Fa-f:.]+")  # international names as `xn--…`
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -39,7 +41,7 @@ class Origin:
             host, port = parts.hostname, parts.port
         except ValueError as error:
             raise ConfigError(f"{text!r} is not the address of a backend: {error}") from error
-        if parts.scheme not in ("http", "https") or not host:
+        if parts.scheme not in ("http", "https") or not host or not _HOST.fullmatch(host):
             raise ConfigError(f"{text!r}: a backend is written http://host:port, https:// or unix:")
         if "@" in parts.netloc or parts.query or parts.fragment:
             raise ConfigError(f"{text!r}: only scheme, host, port and path belong there")
@@ -51,7 +53,7 @@ class Origin:
         """The `Host` value that means this address."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         suffix = "" if self.port == DEFAULT_PORTS[self.scheme] else f":{self.port}"
-        return f"{host}{suffix}".encode("idna" if not host.isascii() else "ascii")
+        return f"{host}{suffix}".encode("ascii")
 
     def __str__(self) -> str:
         where = f"unix:{self.socket}" if self.socket else ""
