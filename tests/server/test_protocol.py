@@ -1,8 +1,12 @@
 """The door on the wire: what is sent, what comes back, and what the app behind has seen."""
 
+import contextlib
+import socket
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ocgate.server.limits import Limits
 from tests.support.door import (
@@ -319,3 +323,39 @@ def test_a_client_address_has_a_bounded_number_of_connections(app: RecordingApp)
                 assert status_of(read_response(client)) == 200
             assert status_of(server.exchange(b"")) == 503
         assert eventually(server.is_healthy)
+
+
+fragments = st.sampled_from(
+    [
+        *(
+            b"GET / HTTP/1.1|POST /p HTTP/1.0|Host: h|Content-Length: 3|Content-Length: 0".split(
+                b"|"
+            )
+        ),
+        *(b"Transfer-Encoding: chunked|Connection: close|Upgrade: websocket|abc|0|3|;".split(b"|")),
+        *(b"Expect: 100-continue|Connection: upgrade|\x00|\xff|\r|\n|:| ".split(b"|")),
+    ]
+)
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    lines=st.lists(fragments | st.binary(max_size=4), max_size=8),
+    glue=st.sampled_from([b"\r\n", b"\n", b""]),
+    cut=st.integers(0, 80),
+)
+def test_no_bytes_end_in_a_500_or_without_http(
+    server: Door, lines: list[bytes], glue: bytes, cut: int
+) -> None:
+    sent = b"GET / HTTP/1.1\r\nHost: h\r\n" + glue.join(lines) + b"\r\n\r\n"
+    with server.connect() as client:
+        with contextlib.suppress(OSError):
+            client.sendall(sent[:cut])
+            client.sendall(sent[cut:])
+            client.shutdown(socket.SHUT_WR)
+        answer = read_all(client)
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 ")
+    assert b"HTTP/1.1 500" not in answer
+    assert server.is_healthy()
