@@ -24,14 +24,20 @@ SWITCH = (
 )
 
 
-async def test_after_the_handshake_bytes_pass_both_ways() -> None:
+@pytest.mark.parametrize("delay", [None, 0, 0.001, 0.1])
+async def test_after_the_handshake_bytes_pass_both_ways(delay: float | None) -> None:
     farewell: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
     async def script(peer: Peer) -> None:
         head = await peer.head()
         assert b"\r\nconnection: upgrade\r\nupgrade: websocket\r\n" in head
         assert b"\r\nsec-websocket-key: " + KEY in head
-        await peer.write(SWITCH + b"early")
+        if delay is None:
+            await peer.write(SWITCH + b"early")
+        else:
+            await peer.write(SWITCH)
+            await asyncio.sleep(delay)
+            await peer.write(b"early")
         assert await peer.exactly(6) == b"\0\r\n\r\n\xff"
         await peer.write(b"x" * 1_000_000)
         farewell.set_result(await peer.gone())

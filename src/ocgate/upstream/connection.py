@@ -19,6 +19,8 @@ HIGH: Final = 128 * 1024
 time, so one direction never holds more than the two together."""
 LOW: Final = 32 * 1024
 
+SWITCHED: Final = 101
+
 
 class ClientGone(Exception):
     """The client left: nobody waits for the answer any more."""
@@ -168,6 +170,9 @@ class Connection(ResponseReader, asyncio.Protocol):
             self.tunnel.data_received(data)
             return
         if self.complete:
+            if self.status == SWITCHED:
+                self.surplus += data  # the tunnel is about to take it
+                return
             self.reusable = False
             self.transport.abort()
             return

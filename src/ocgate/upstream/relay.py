@@ -8,7 +8,7 @@ from ocgate.core.errors import BadGateway
 from ocgate.core.header_names import Header
 from ocgate.core.identity_headers import IDENTITY_FAMILY
 from ocgate.upstream.balancer import Upstream
-from ocgate.upstream.connection import ClientGone
+from ocgate.upstream.connection import SWITCHED, ClientGone
 from ocgate.upstream.exchange import Exchange
 from ocgate.upstream.mapping import AddressMap
 from ocgate.upstream.outgoing_request import OutgoingRequest
@@ -74,7 +74,7 @@ class Relay:
         address = self._addresses[connection.pool]
         try:
             await exchange.ask(connection, address, upgrade=takeover is not None)
-            if takeover is not None and exchange.connection.status == 101:  # noqa: PLR2004
+            if takeover is not None and exchange.connection.status == SWITCHED:
                 exchange.unwatch()
                 await tunnel(takeover, exchange.connection, scope)
                 return
