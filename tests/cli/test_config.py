@@ -77,3 +77,12 @@ def test_show_refuses_a_configuration_with_mistakes(
 def test_docs_prints_the_page(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["config", "docs"]) == 0
     assert "# Configuration" in capsys.readouterr().out
+
+
+def test_check_looks_into_the_users_file(
+    environ: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["config", "check"]) == 0
+    Path(environ["OCGATE_USERS_FILE"]).write_text("users:\n  - name: alan\n    colour: red\n")
+    assert main(["config", "check"]) == 1
+    assert "users.yaml:3" in capsys.readouterr().err

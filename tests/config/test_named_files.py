@@ -4,7 +4,6 @@ from pathlib import Path
 from ocgate.config.named_files import look_into
 from ocgate.config.settings import Settings
 from ocgate.config.settings_backend import Upstream
-from ocgate.config.settings_credentials import Basic
 from ocgate.config.settings_door import Door
 from ocgate.config.settings_responses import CSP
 
@@ -22,12 +21,10 @@ def test_files_that_are_needed_and_missing_are_mistakes(tmp_path: Path) -> None:
         Settings(),
         door=Door(tls=True, tls_cert=str(there), tls_key=str(tmp_path / "none")),
         upstream=Upstream(ca_cert=str(tmp_path / "none")),
-        basic=Basic(enabled=True, users_file=str(tmp_path / "none")),
     )
     assert [mistake.where for mistake in look_into(settings, {})[0]] == [
         "PROXY_TRANSPORT_TLS_KEY",
         "PROXY_HTTPS_CACERT",
-        "OCGATE_USERS_FILE",
     ]
 
 
@@ -43,3 +40,10 @@ def test_a_policy_file_is_read(tmp_path: Path) -> None:
     assert str(mistakes[0]).startswith(f"{bad}:2: ")
     mistakes, _ = look_into(replace(fine, csp=CSP(files=(str(tmp_path / "*.none"),))), {})
     assert "no file matches" in str(mistakes[0])
+
+
+def test_without_a_certificate_one_will_be_made_and_that_is_said(tmp_path: Path) -> None:
+    door = Door(tls=True, tls_cert=str(tmp_path / "crt"), tls_key=str(tmp_path / "key"))
+    mistakes, warnings = look_into(replace(Settings(), door=door), {})
+    assert mistakes == ()
+    assert [warning.where for warning in warnings] == ["PROXY_TLS"]

@@ -8,8 +8,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ocgate import __version__
 from ocgate.app.backends import Backends
 from ocgate.app.dispatch import Dispatch, to_endpoint
-from ocgate.app.responses import read_policy, with_response_headers
+from ocgate.app.responses import with_response_headers
 from ocgate.app.state import NoAccounts, State, open_state
+from ocgate.config.named_files import read_policy
 from ocgate.config.settings import Settings
 from ocgate.core.routing import Router
 from ocgate.routes.signing_key import SigningKeyEndpoint

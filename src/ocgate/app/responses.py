@@ -1,10 +1,8 @@
 """The middlewares that add to every answer, made from settings."""
 
-from collections.abc import Mapping
-
 from starlette.types import ASGIApp
 
-from ocgate.config.csp_file import LoadedPolicy, expand, load_policy
+from ocgate.config.csp_file import LoadedPolicy
 from ocgate.config.settings import Settings
 from ocgate.core.cors import CORSRule
 from ocgate_middleware.cors import CORSMiddleware
@@ -12,19 +10,6 @@ from ocgate_middleware.csp import CSPMiddleware
 from ocgate_middleware.security_headers import SecurityHeadersMiddleware
 
 OCS_VERSIONS = ("v1.php", "v2.php")
-
-
-def read_policy(settings: Settings, environ: Mapping[str, str]) -> LoadedPolicy:
-    """Read the Content-Security-Policy. Raises ConfigError with file and line."""
-    csp = settings.csp
-    return load_policy(
-        expand(csp.files),
-        environ=environ,
-        mode=csp.mode,  # type: ignore[arg-type]  # the table allows no other word
-        overrides=expand(csp.override_files),
-        issuer=settings.oidc.issuer,
-        report_only=csp.report_only,
-    )
 
 
 def with_response_headers(app: ASGIApp, settings: Settings, policy: LoadedPolicy) -> ASGIApp:

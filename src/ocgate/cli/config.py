@@ -10,6 +10,8 @@ from ocgate.config.load import DEFAULT, load
 from ocgate.config.mistakes import Misconfigured, Remark
 from ocgate.config.named_files import look_into
 from ocgate.config.page import page, shown_values
+from ocgate.core.errors import ConfigError
+from ocgate.directory.users_file import load_users
 
 
 def add_to(commands: Commands) -> None:
@@ -48,6 +50,7 @@ def run_check(_arguments: argparse.Namespace) -> int:
     try:
         loaded = load(os.environ)
         mistakes, found = look_into(loaded.settings, os.environ)
+        mistakes = (*mistakes, *_mistakes_in_users(loaded.settings.basic.users_file))
         warnings = (*loaded.warnings, *found)
         ignored = loaded.ignored
     except Misconfigured as error:
@@ -59,6 +62,15 @@ def run_check(_arguments: argparse.Namespace) -> int:
             print(f"{label}: {remark}", file=sys.stderr)
     print(f"mistakes: {len(mistakes)}, warnings: {len(warnings)}, ignored: {len(ignored)}")
     return 1 if mistakes else 0
+
+
+def _mistakes_in_users(path: str) -> list[Remark]:
+    try:
+        if path:
+            load_users(path)
+    except ConfigError as error:
+        return [Remark("", line) for line in str(error).splitlines()]
+    return []
 
 
 def run_docs(_arguments: argparse.Namespace) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from ocgate.config.csp_file import Mode, expand, load_policy
+from ocgate.config.csp_file import LoadedPolicy, Mode, expand, load_policy
 from ocgate.config.mistakes import Remark
 from ocgate.config.settings import Settings
 from ocgate.core.errors import ConfigError
@@ -21,30 +21,39 @@ def look_into(
         if not _readable(path)
     ]
     warnings: list[Remark] = []
-    csp = settings.csp
     try:
-        policy = load_policy(
-            expand(csp.files),
-            environ=environ,
-            mode=_MODES[csp.mode],
-            overrides=expand(csp.override_files),
-            issuer=settings.oidc.issuer,
-            report_only=csp.report_only,
-        )
-        warnings += (Remark("", line) for line in policy.warnings)
+        warnings += (Remark("", line) for line in read_policy(settings, environ).warnings)
     except ConfigError as error:
         mistakes += (Remark("", line) for line in str(error).splitlines())
+    if settings.door.tls and not _has_certificate(settings):
+        warnings.append(Remark("PROXY_TLS", "a certificate that signs itself will be made"))
     return tuple(mistakes), tuple(warnings)
 
 
+def read_policy(settings: Settings, environ: Mapping[str, str]) -> LoadedPolicy:
+    """Read the Content-Security-Policy. Raises ConfigError, each mistake with file and line."""
+    csp = settings.csp
+    return load_policy(
+        expand(csp.files),
+        environ=environ,
+        mode=_MODES[csp.mode],
+        overrides=expand(csp.override_files),
+        issuer=settings.oidc.issuer,
+        report_only=csp.report_only,
+    )
+
+
 def _needed(settings: Settings) -> Iterator[tuple[str, str]]:
-    if settings.door.tls:
+    if settings.door.tls and _has_certificate(settings):
         yield "PROXY_TRANSPORT_TLS_CERT", settings.door.tls_cert
         yield "PROXY_TRANSPORT_TLS_KEY", settings.door.tls_key
     if settings.upstream.ca_cert:
         yield "PROXY_HTTPS_CACERT", settings.upstream.ca_cert
-    if settings.basic.enabled and settings.basic.users_file:
-        yield "OCGATE_USERS_FILE", settings.basic.users_file
+
+
+def _has_certificate(settings: Settings) -> bool:
+    door = settings.door
+    return Path(door.tls_cert).exists() or Path(door.tls_key).exists()
 
 
 def _readable(path: str) -> bool:

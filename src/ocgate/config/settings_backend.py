@@ -1,8 +1,5 @@
 """Settings of the way to the backends; routes of `proxy.yaml` are read in `policies`."""
 
-# `key` declares a field; what it gives is as immutable as its default.
-# ruff: noqa: RUF009
-
 from dataclasses import dataclass
 from datetime import timedelta
 

@@ -1,8 +1,5 @@
 """Settings of credentials, and of the stores that keep what they need."""
 
-# `key` declares a field; what it gives is as immutable as its default.
-# ruff: noqa: RUF009
-
 from dataclasses import dataclass
 from datetime import timedelta
 

@@ -1,8 +1,5 @@
 """Settings of the process and of the door: where it listens, whom it believes, what it bears."""
 
-# `key` declares a field; what it gives is as immutable as its default.
-# ruff: noqa: RUF009
-
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
