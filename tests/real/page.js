@@ -69,7 +69,9 @@ async function main() {
     result.part = part.status;
     result.samePart = hex(await part.arrayBuffer()) === hex(content.slice(10, 20));
     result.step = "forged";
-    const forged = await fetch(await presigned("GET", "0".repeat(128)));
+    // without this header a browser asks its user for a password when its own origin says 401
+    const quietly = { headers: { "X-Requested-With": "XMLHttpRequest" } };
+    const forged = await fetch(await presigned("GET", "0".repeat(128)), quietly);
     result.forged = forged.status;
     result.step = "done";
   } catch (error) {
