@@ -244,6 +244,19 @@ def test_pipelined_requests_are_answered_in_order(server: Door, app: RecordingAp
     assert [seen.target for seen in app.seen] == [b"/p", b"/p", b"/third"]
 
 
+@pytest.mark.parametrize(("path", "status"), [(b"/p", 200), (b"/deny", 401)])
+def test_a_request_behind_a_bulk_of_chunks_is_not_read(
+    server: Door, app: RecordingApp, path: bytes, status: int
+) -> None:
+    bulk = CHUNKED.replace(b"/p", path) + b"\r\n4e20\r\n" + b"a" * 20_000 + LAST
+    answer = server.exchange(bulk + get(b"/behind"))
+    assert status_of(answer) == status
+    # Where the network cut the packet differently the next request was there to be read.
+    assert answer.count(b"HTTP/1.1 ") == len(app.seen)
+    assert [seen.target for seen in app.seen] in ([path], [path, b"/behind"])
+    assert status == 401 or (app.seen[0].body, app.seen[0].complete) == (b"a" * 20_000, True)
+
+
 def test_an_error_in_a_pipelined_request_comes_after_the_answers_before_it(
     server: Door, app: RecordingApp
 ) -> None:

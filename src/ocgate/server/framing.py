@@ -7,6 +7,8 @@ from ocgate.server.refusals import Refused
 _EMPTY_LINE = b"\r\n\r\n"
 # Sixteen digits of size and two line ends, which is all that a chunk needs beside its content.
 _CHUNK_BYTES = 20
+# Searching bulk data would cost more than all the rest of an upload.
+_SEARCHED = 16 * 1024
 
 
 class Framing:
@@ -41,9 +43,15 @@ class Framing:
         self._tail = b""
 
     def end_of_piece(self, data: bytes) -> int:
-        """Return how much of `data` surely belongs to this message; may be more than its size."""
+        """Return how much of `data` belongs to this message; may be more than its size.
+
+        Only of a chunked body in bulk the answer may be too much; `on_message_begin` tells then.
+        """
         if not self.in_head and self.left != UNFRAMED:
             return self.left
+        if len(data) > _SEARCHED and not self.in_head:
+            self._tail = data[-3:]
+            return len(data)
         tail = self._tail
         # an empty line may have begun in the data before
         found = (tail + data[:3]).find(_EMPTY_LINE) if tail else -1

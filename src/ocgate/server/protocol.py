@@ -35,6 +35,10 @@ log = logging.getLogger("ocgate.server")
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
 
 
+class NextRequest(Exception):
+    """A request has begun right behind bulk data; it is left to the client to repeat it."""
+
+
 class HardenedProtocol(BoundedConnection):
     """See the module docstring; `with_limits` makes a class with other bounds."""
 
@@ -56,7 +60,10 @@ class HardenedProtocol(BoundedConnection):
             except httptools.HttpParserUpgrade as upgrade:
                 data = piece[upgrade.args[0] :] + data
             except (httptools.HttpParserError, Refused) as error:
-                self._refuse(_reason(error))
+                if isinstance(error.__context__, NextRequest):
+                    self._make_last()
+                else:
+                    self._refuse(_reason(error))
                 return
         if data and self.phase is Phase.ANSWERING:
             self.unparsed += data
@@ -70,12 +77,18 @@ class HardenedProtocol(BoundedConnection):
         if self.current is not None:
             self.patience.wait(self.limits.head_seconds)
 
+    def _make_last(self) -> None:
+        if self.phase is Phase.ANSWERING and self.current is not None:
+            self.current.keep_alive = False
+        else:
+            self._close_gently()
+
     # What the parser finds
 
     def on_message_begin(self) -> None:
         """Start to collect a head."""
         if self.phase is not Phase.HEAD:
-            raise Refused(400, "The end of the request is ambiguous.")
+            raise NextRequest
         self.url = b""
 
     def on_url(self, url: bytes) -> None:
