@@ -19,6 +19,7 @@ address; otherwise all clients share one count.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -52,6 +53,15 @@ class PasswordUsers(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Accepted:
+    """A whole header that was right: no need to read it again while all this is the same."""
+
+    name: str
+    stored: bytes
+    principal: Principal
+
+
 class BasicAuthMiddleware:
     """See the module docstring.
 
@@ -79,6 +89,7 @@ class BasicAuthMiddleware:
         self.challenge = f'Basic realm="{realm}", charset="UTF-8"'.encode()
         self._users = users
         self._remember = remember
+        self._accepted = Verdicts[_Accepted]()
         self._verdicts = Verdicts[bool]()
         self._right_before = Verdicts[bool]()
         self._clients = FailureLimit(attempts=failures_per_client, seconds=_LIMIT_SECONDS)
@@ -97,18 +108,35 @@ class BasicAuthMiddleware:
         values = [value for name, value in scope["headers"] if name == b"authorization"]
         if not values:
             return None
-        presented = BasicPassword.parse(values[0]) if len(values) == 1 else MALFORMED
+        if len(values) > 1:
+            return MALFORMED
+        whole = self._accepted.key(values[0])
+        accepted = self._accepted.get(whole)
+        if accepted is not None and await self._still_holds(accepted):
+            return accepted.principal
+        presented = BasicPassword.parse(values[0])
         if not isinstance(presented, BasicPassword):
             return presented
         account = await self._users.find_by_name(presented.name)
-        reason = await self._refusal(presented, account, client_name(scope))
+        stored = self._users.password_hash(presented.name)
+        reason = await self._refusal(presented, stored, account, client_name(scope))
         if account is None or reason:
             return Rejection(reason, presented.name[:_LONGEST_NAME])
-        return Principal(account, proven_by=self.name)
+        principal = Principal(account, proven_by=self.name)
+        accepted = _Accepted(presented.name, stored, principal)
+        self._accepted.remember(whole, accepted, seconds=self._remember)
+        return principal
 
-    async def _refusal(self, presented: BasicPassword, account: Account | None, client: str) -> str:
+    async def _still_holds(self, accepted: "_Accepted") -> bool:
+        if self._users.password_hash(accepted.name) != accepted.stored:
+            return False
+        account = await self._users.find_by_name(accepted.name)
+        return account is not None and account == accepted.principal.account and account.enabled
+
+    async def _refusal(
+        self, presented: BasicPassword, stored: bytes, account: Account | None, client: str
+    ) -> str:
         """Return why the credential is refused, "" if it is right."""
-        stored = self._users.password_hash(presented.name)
         key = self._verdicts.key(presented.name.encode(), presented.password, stored)
         right = self._verdicts.get(key)
         if right is None:

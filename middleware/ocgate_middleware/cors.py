@@ -151,9 +151,10 @@ def _replacing(rule: CORSRule, granted: list[Header]) -> Edit:
     if not rule.origins.empty:
         alone.append((b"vary", b"Origin"))
 
-    def edit(present: list[Header]) -> None:
-        if _OURS.isdisjoint([name.lower() for name, _ in present]):
+    def edit(present: list[Header], present_names: set[bytes]) -> None:
+        if _OURS.isdisjoint(present_names):
             present += alone
+            present_names.update(name for name, _ in alone)
             return
         exposed = list[bytes]()
         varying = list[bytes]()
@@ -178,6 +179,8 @@ def _replacing(rule: CORSRule, granted: list[Header]) -> Edit:
         if granted and (ours or theirs):
             kept.append((_EXPOSED, joined(ours, theirs)))
         present[:] = kept
+        present_names -= _OURS
+        present_names.update(name for name, _ in kept)
 
     return edit
 

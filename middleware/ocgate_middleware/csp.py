@@ -92,9 +92,10 @@ def _headers(policies: Iterable[tuple[bytes, Policy]], nonce: str = "") -> list[
 def _adding(ours: Sequence[Header], existing: Existing) -> Edit:
     names = frozenset(name for name, _ in ours)
 
-    def edit(present: list[Header]) -> None:
-        if names.isdisjoint([name.lower() for name, _ in present]):
+    def edit(present: list[Header], present_names: set[bytes]) -> None:
+        if names.isdisjoint(present_names):
             present += ours
+            present_names |= names
             return
         theirs = [(name.lower(), value) for name, value in present if name.lower() in names]
         present[:] = [header for header in present if header[0].lower() not in names]

@@ -49,12 +49,11 @@ class RequestIdMiddleware:
         text = request_id.decode()
         record(scope, **{"request-id": text})
 
-        def edit(present: list[Header]) -> None:
-            for name, _ in present:
-                if name.lower() == _NAME:
-                    present[:] = [h for h in present if h[0].lower() != _NAME]
-                    break
+        def edit(present: list[Header], names: set[bytes]) -> None:
+            if _NAME in names:
+                present[:] = [h for h in present if h[0].lower() != _NAME]
             present.append((_NAME, request_id))
+            names.add(_NAME)
 
         inner, send = edited(scope, send, edit)
         if inner is scope:

@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable, Iterable
 from starlette.types import Message, Scope, Send
 
 Header = tuple[bytes, bytes]
-Edit = Callable[[list[Header]], None]
-"""Changes a response's raw header list in place."""
+Edit = Callable[[list[Header], set[bytes]], None]
+"""Changes a response's raw header list in place. The set holds the lower-case names that are in
+the list; an edit adds those that it puts there, so that they are collected only once."""
 
 EDITS = "ocgate.response_edits"
 
@@ -29,8 +30,9 @@ def edited(scope: Scope, send: Send, edit: Edit) -> tuple[Scope, Send]:
     def send_edited(message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
             headers = list(message.get("headers", ()))
+            names = {name.lower() for name, _ in headers}
             for change in reversed(edits):
-                change(headers)
+                change(headers, names)
             message = {**message, "headers": headers}
         return send(message)
 
@@ -42,9 +44,10 @@ def setting(headers: Iterable[Header]) -> Edit:
     ours = list(headers)
     names = frozenset(name for name, _ in ours)
 
-    def edit(present: list[Header]) -> None:
-        if any(name.lower() in names for name, _ in present):
+    def edit(present: list[Header], present_names: set[bytes]) -> None:
+        if not names.isdisjoint(present_names):
             present[:] = [h for h in present if h[0].lower() not in names]
-        present.extend(ours)
+        present += ours
+        present_names |= names
 
     return edit

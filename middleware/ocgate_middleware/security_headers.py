@@ -112,8 +112,8 @@ def _header(option: str, value: str) -> Header:
 
 
 def _adding_missing(ours: Sequence[Header]) -> Edit:
-    def edit(present: list[Header]) -> None:
-        names = {name.lower() for name, _ in present}
-        present.extend(header for header in ours if header[0] not in names)
+    def edit(present: list[Header], present_names: set[bytes]) -> None:
+        present.extend(header for header in ours if header[0] not in present_names)
+        present_names.update(name for name, _ in ours)
 
     return edit

@@ -24,6 +24,7 @@ import unicodedata
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import yaml
 
@@ -60,8 +61,17 @@ Entry = tuple[int, LocalUser]
 """A user and the line that the entry begins in."""
 
 
+_REMEMBERED_LENGTH = 255
+"""Longer names are nobody's, and are not worth their memory."""
+
+
 def folded(name: str) -> str:
     """Return the form in which names are compared: letter case means nothing."""
+    return _folded(name) if len(name) <= _REMEMBERED_LENGTH else _folded.__wrapped__(name)
+
+
+@lru_cache(maxsize=1024)
+def _folded(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
