@@ -128,12 +128,7 @@ def store_service(
     """Run `ocgate store-service` as its own process."""
 
     def argv(port: int) -> list[str]:
-        code = (
-            "import argparse; from ocgate.cli.store_service import add_to;"
-            "parser = argparse.ArgumentParser(); add_to(parser.add_subparsers());"
-            "found = parser.parse_args(); raise SystemExit(found.run(found))"
-        )
-        command = [sys.executable, "-W", "error", "-c", code, "store-service"]
+        command = [sys.executable, "-W", "error", "-m", "ocgate", "store-service"]
         path = str(folder / f"store-{port}.db")
         return [*command, "--path", path, "--address", f"127.0.0.1:{port}", *options]
 
