@@ -22,6 +22,10 @@ log = logging.getLogger("ocgate.store_service")
 _GRACE = 5.0
 """Seconds for calls under way at the end; one takes a few milliseconds."""
 
+_PATIENCE = 5.0
+"""Seconds that a call may wait for the file. Clients bring deadlines of their own, and a call
+that its client gave up is taken out of the queue."""
+
 _RETRY = 1.0
 """Seconds until the next try when the registry could not be reached."""
 
@@ -55,7 +59,7 @@ async def run_store_service(
     host = _host(options.address)
     if registry is not None and not options.advertise and host in _WILDCARDS:
         raise ConfigError(f"{options.address} tells others nothing: say --advertise host:port")
-    file = SQLiteFile(options.path)
+    file = SQLiteFile(options.path, timeout=_PATIENCE)
     server = cast("Any", grpc.aio).server(
         handlers=(StoreService(file),), options=(("grpc.so_reuseport", 0),)
     )
