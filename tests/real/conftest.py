@@ -1,4 +1,4 @@
-"""Servers that the tests of this folder share: one of each kind per test file."""
+"""Servers that the tests of this folder share."""
 
 from collections.abc import Generator
 
@@ -18,20 +18,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.real)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def apache() -> Generator[Backend]:
     with backends.apache() as server:
         yield server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def gate(apache: Backend) -> Generator[Gate]:
     """A gate with default settings in front of Apache."""
     with running_gate(apache.origin) as running:
         yield running
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def scene() -> Generator[Scene]:
     with recorder() as behind, running_gate(behind.origin) as running:
         yield Scene(running, behind)

@@ -4,8 +4,8 @@ import re
 import subprocess
 from pathlib import Path
 
-from tests.support import backends
-from tests.support.gate import ALAN, running_gate
+from tests.support.backends import Backend
+from tests.support.gate import ALAN, Gate
 from tests.support.programs import program
 
 SUITES = ("basic", "copymove", "props", "locks", "http")
@@ -40,19 +40,20 @@ def passed(lines: list[str]) -> int:
     return sum(bool(re.search(r"\bpass\b", line)) for line in lines)
 
 
-def test_every_suite_of_litmus_says_the_same_through_the_gate(tmp_path: Path) -> None:
-    program("litmus")
-    with backends.apache() as apache, running_gate(apache.origin) as gate:
-        direct = litmus(f"{apache.origin}/", folder=tmp_path / "direct")
-        through = litmus(f"{gate.origin}/", *ALAN, folder=tmp_path / "through")
+def test_every_suite_of_litmus_says_the_same_through_the_gate(
+    gate: Gate, apache: Backend, tmp_path: Path
+) -> None:
+    direct = litmus(f"{apache.origin}/", folder=tmp_path / "direct")
+    through = litmus(f"{gate.origin}/", *ALAN, folder=tmp_path / "through")
     assert tuple(direct) == SUITES
     assert sum(map(passed, direct.values())) == 104
     assert through == direct
 
 
-def test_litmus_gets_nowhere_with_a_wrong_password(tmp_path: Path) -> None:
-    program("litmus")
-    with backends.apache() as apache, running_gate(apache.origin) as gate:
-        results = litmus(f"{gate.origin}/", ALAN[0], "wrong", folder=tmp_path / "refused")
-        assert list(apache.files.iterdir()) == []
+def test_litmus_gets_nowhere_with_a_wrong_password(
+    gate: Gate, apache: Backend, tmp_path: Path
+) -> None:
+    before = sorted(apache.files.iterdir())
+    results = litmus(f"{gate.origin}/", ALAN[0], "wrong", folder=tmp_path / "refused")
+    assert sorted(apache.files.iterdir()) == before
     assert any("FAIL" in line for line in results["basic"])

@@ -4,14 +4,12 @@ import os
 import random
 import subprocess
 import unicodedata
-from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
-from tests.support import backends
 from tests.support.backends import Backend
-from tests.support.gate import ALAN, running_gate
+from tests.support.gate import ALAN, Gate
 from tests.support.programs import program
 
 FILES = 500
@@ -92,27 +90,27 @@ class Rclone:
 
 
 @pytest.fixture(params=[pytest.param("direct", marks=pytest.mark.slow), "through the gate"])
-def there(request: pytest.FixtureRequest) -> Generator[tuple[Backend, Rclone]]:
-    """Apache and rclone's way to it: both ways have to do the same."""
-    program("rclone")
-    with backends.apache() as apache:
-        if request.param == "direct":
-            yield apache, Rclone(apache.origin)
-            return
-        with running_gate(apache.origin) as gate:
-            yield apache, Rclone(gate.origin, *ALAN)
+def there(request: pytest.FixtureRequest, apache: Backend, tmp_path: Path) -> tuple[Path, Rclone]:
+    """An empty folder of Apache, and rclone's way to it: both ways have to do the same."""
+    folder = apache.files / tmp_path.name
+    folder.mkdir()
+    folder.chmod(0o777)
+    if request.param == "direct":
+        return folder, Rclone(f"{apache.origin}/{folder.name}")
+    gate: Gate = request.getfixturevalue("gate")
+    return folder, Rclone(f"{gate.origin}/{folder.name}", *ALAN)
 
 
 def test_rclone_copies_checks_and_syncs_awkward_names(
-    there: tuple[Backend, Rclone], tmp_path: Path
+    there: tuple[Path, Rclone], tmp_path: Path
 ) -> None:
-    apache, rclone = there
+    root, rclone = there
     here = tmp_path / "here"
     tree(here)
     assert len(contents(here)) == FILES
 
     rclone("copy", str(here), "there:base/copied [1]")
-    stored = apache.files / "base" / "copied [1]"
+    stored = root / "base" / "copied [1]"
     assert contents(stored) == contents(here)
     rclone("check", "--download", str(here), "there:base/copied [1]")
 
@@ -127,20 +125,18 @@ def test_rclone_copies_checks_and_syncs_awkward_names(
     assert contents(stored) == contents(here)
 
 
-def test_rclone_moves_and_copies_on_the_server(
-    there: tuple[Backend, Rclone], tmp_path: Path
-) -> None:
-    apache, rclone = there
+def test_rclone_moves_and_copies_on_the_server(there: tuple[Path, Rclone], tmp_path: Path) -> None:
+    root, rclone = there
     here = tmp_path / "here"
     here.mkdir()
     for number, name in enumerate(AWKWARD):
         (here / name).write_bytes(b"%d" % number)
     rclone("copy", str(here), "there:from")
     rclone("moveto", "there:from", "there:to é & [x] #1")
-    moved = apache.files / "to é & [x] #1"
+    moved = root / "to é & [x] #1"
     assert contents(moved) == contents(here)
-    assert not (apache.files / "from").exists()
+    assert not (root / "from").exists()
     rclone("copy", "there:to é & [x] #1", "there:copies")
-    assert contents(apache.files / "copies") == contents(here)
+    assert contents(root / "copies") == contents(here)
     rclone("purge", "there:to é & [x] #1")
     assert not moved.exists()

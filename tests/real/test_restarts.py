@@ -7,16 +7,15 @@ import subprocess
 import threading
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
 from tests.support.asking import Answer, ask
 from tests.support.backends import Backend
-from tests.support.gate import ALAN, MARY, USERS, Gate, running_gate
+from tests.support.gate import ALAN, LYNN, MARY, USERS, Gate, running_gate
 from tests.support.nats_server import NatsServer, nats_server
 from tests.support.presign import presigned, target_of
-from tests.support.processes import listening, wait_until
+from tests.support.processes import listening, public_folder, wait_until
 
 PUBLIC = "https://files.example.org"
 """What clients call both gates, as behind a load balancer."""
@@ -114,16 +113,17 @@ class Two:
         self.nats = nats
 
 
-@pytest.fixture(params=["sqlite", "nats-js-kv"])
-def two(request: pytest.FixtureRequest, apache: Backend, tmp_path: Path) -> Generator[Two]:
+@pytest.fixture(scope="module", params=["sqlite", "nats-js-kv"])
+def two(request: pytest.FixtureRequest, apache: Backend) -> Generator[Two]:
     with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(public_folder())
         env = {"OC_URL": PUBLIC, "OCGATE_STORE": request.param}
         nats = None
         if request.param == "nats-js-kv":
             nats = stack.enter_context(nats_server())
             env["OCGATE_STORE_NODES"] = nats.node
         one, other = (
-            stack.enter_context(running_gate(apache.origin, env=env, folder=tmp_path))
+            stack.enter_context(running_gate(apache.origin, env=env, folder=folder))
             for _ in range(2)
         )
         yield Two(one, other, nats)
@@ -158,9 +158,10 @@ def test_a_key_of_one_gate_is_good_at_the_other(two: Two, stored: bytes) -> None
 
 
 def test_first_requests_at_both_gates_make_one_key(two: Two) -> None:
+    """lynn asks for a key nowhere else."""
     gates = [two.one, two.other] * 8
     with ThreadPoolExecutor(len(gates)) as pool:
-        told = {future.result() for future in [pool.submit(g.signing_key, MARY) for g in gates]}
+        told = {future.result() for future in [pool.submit(g.signing_key, LYNN) for g in gates]}
     assert len(told) == 1
 
 

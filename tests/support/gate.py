@@ -16,7 +16,8 @@ from tests.support.processes import Child, reserved_port
 
 ALAN = ("alan", "demo")
 MARY = ("mary", "a longer: password")
-USERS: dict[str, str] = dict([ALAN, MARY])
+LYNN = ("lynn", "lynn's")
+USERS: dict[str, str] = dict([ALAN, MARY, LYNN])
 
 OWN_PREFIXES = ("OC_", "OCIS_", "OCS_", "OCGATE_", "PROXY_", "OCM_", "AUTH_APP_")
 
@@ -126,7 +127,7 @@ class Gate:
 def running_gate(
     upstream: str, *, env: Mapping[str, str] | None = None, folder: Path | None = None
 ) -> Generator[Gate]:
-    """Run a gate in front of `upstream` (an origin) with users alan and mary.
+    """Run a gate in front of `upstream` (an origin) with users alan, mary and lynn.
 
     `env` adds to its environment. With `folder` several gates share their data. At the end it
     has to go by SIGTERM with exit code 0; what it printed is shown when the test failed.
