@@ -95,8 +95,9 @@ class Patience:
         """Say whether far too little of a body came since the last look at it."""
         if now < self._window_end:
             return False
-        trickled = self._window_bytes < self._limits.body_idle_bytes
-        self._begin_window()
+        trickled = self._window_bytes < self._limits.body_window_bytes
+        self._window_end = self._sweeper.in_seconds(self._limits.body_window_seconds)
+        self._window_bytes = 0
         return trickled
 
     def is_stalled(self, now: float, unread: int) -> bool:
@@ -111,5 +112,6 @@ class Patience:
         return now >= self._deadline
 
     def _begin_window(self) -> None:
-        self._deadline = self._window_end = self._sweeper.in_seconds(self._limits.body_idle_seconds)
+        self._deadline = self._sweeper.in_seconds(self._limits.body_idle_seconds)
+        self._window_end = self._sweeper.in_seconds(self._limits.body_window_seconds)
         self._window_bytes = 0

@@ -23,8 +23,9 @@ class Limits:
     """An idle connection is closed."""
     body_idle_seconds: float = 30
     """The longest gap in a request body while the application is ready to read it."""
-    body_idle_bytes: int = 1024
-    """What has to arrive of a body within `body_idle_seconds`, so that trickling is cut too."""
+    body_window_seconds: float = 28
+    body_window_bytes: int = 1024
+    """What has to arrive of a body within each window, so that trickling is cut too."""
     write_stall_seconds: float = 60
     """A client that reads nothing of its answer for so long is cut."""
     drain_seconds: float = 2
