@@ -140,6 +140,10 @@ async def scripted(
         backend.port = server.sockets[0].getsockname()[1]
     try:
         yield backend
+    except Exception as error:
+        for failure in backend.failures:
+            error.add_note(f"the script failed, too: {failure!r}")
+        raise
     finally:
         server.close()
         for task in tuple(running):

@@ -49,10 +49,12 @@ async def tunnel(takeover: Takeover, connection: Connection, scope: Scope) -> No
     """
     _verify(connection, scope)
     ends = Ends(connection)
-    connection.tunnel = ends.from_backend
     connection.reusable = False
     ends.client = takeover.take_over(_head(connection), ends.from_client)
     ends.client.set_write_buffer_limits(high=HIGH, low=LOW)
+    connection.tunnel = ends.from_backend
+    if connection.write_paused:
+        ends.client.pause_reading()
     if connection.surplus:
         ends.client.write(connection.surplus)
     if connection.lost:
