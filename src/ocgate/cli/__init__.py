@@ -32,7 +32,13 @@ COMMANDS: Final[tuple[tuple[str, str, str], ...]] = (
 class Commands(Protocol):
     """What `add_to` of a module gets: argparse's sub-parsers."""
 
-    def add_parser(self, name: str, *, help: str | None = None) -> argparse.ArgumentParser:  # noqa: A002
+    def add_parser(
+        self,
+        name: str,
+        *,
+        help: str | None = None,  # noqa: A002 - argparse's word
+        description: str | None = None,
+    ) -> argparse.ArgumentParser:
         """Add the parser of one command."""
         ...
 

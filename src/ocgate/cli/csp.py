@@ -4,8 +4,9 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import Any, Protocol, get_args
+from typing import get_args
 
+from ocgate.cli import Commands
 from ocgate.config.csp_file import Mode, load_policy
 from ocgate.core.errors import ConfigError
 
@@ -16,17 +17,9 @@ are all printed, each with file and line, and the exit code is 1.
 """
 
 
-class Subparsers(Protocol):
-    """What `ArgumentParser.add_subparsers` returns; argparse has no public name for it."""
-
-    def add_parser(self, *args: Any, **kwargs: Any) -> argparse.ArgumentParser:
-        """Add a command."""
-        ...
-
-
-def add_to(subparsers: Subparsers) -> None:
+def add_to(commands: Commands) -> None:
     """Add `csp check` to the commands."""
-    csp = subparsers.add_parser("csp", help="look at Content-Security-Policy files")
+    csp = commands.add_parser("csp", help="look at Content-Security-Policy files")
     check = csp.add_subparsers(required=True, metavar="COMMAND").add_parser(
         "check", help="print the final header, or every mistake", description=_ABOUT
     )

@@ -5,14 +5,14 @@ import asyncio
 import os
 from pathlib import Path
 
-from ocgate.cli.csp import Subparsers
+from ocgate.cli import Commands
 from ocgate.core.errors import ConfigError
 from ocgate.stores.settings import StoreSettings
 
 
-def add_to(subparsers: Subparsers) -> None:
+def add_to(commands: Commands) -> None:
     """Add the command; its `run` takes the parsed arguments and returns the exit code."""
-    parser = subparsers.add_parser(
+    parser = commands.add_parser(
         "store-service",
         help="serve the family's store service over gRPC, persistent",
         description="Serve Read, Write, Delete and List of the family's store service over gRPC."
