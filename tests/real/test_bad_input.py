@@ -274,6 +274,17 @@ def test_a_refused_request_never_hides_a_second_one(scene: Scene) -> None:
     assert scene.send(request()).body == b"recorded"
 
 
+def test_garbage_behind_a_refused_request_is_no_error_of_the_gate(scene: Scene) -> None:
+    before = len(scene.gate.printed())
+    with socket.create_connection(("127.0.0.1", scene.gate.port), timeout=20) as connection:
+        connection.sendall((request(b"/%zz") + b"garbage\r\n\r\n").replace(b"{host}", scene.host))
+        answers = b""
+        while data := connection.recv(65536):
+            answers += data
+    assert answers.count(b"HTTP/1.1 400 ") == 2
+    assert "stack" not in scene.gate.printed()[before:]
+
+
 def test_no_fault_was_the_gates_own(scene: Scene) -> None:
     assert " 500 " not in scene.gate.printed()
     assert "Traceback" not in scene.gate.printed()
