@@ -7,6 +7,8 @@ whoever relays them calls `take_over` once the backend has agreed.
 import asyncio
 from typing import Protocol
 
+from uvicorn.protocols.http.flow_control import FlowControl
+
 TUNNEL = "ocgate.tunnel"
 """Key in the scope's `extensions`."""
 
@@ -15,6 +17,7 @@ class Tunnelled(Protocol):
     """What a tunnel needs of the connection that it takes over."""
 
     transport: asyncio.Transport
+    flow: FlowControl
 
     def become_tunnel(self) -> bytes:
         """End HTTP on this connection; returns the bytes that came behind the request."""
@@ -34,16 +37,22 @@ class Tunnel:
     def take_over(self, head: bytes, receiver: asyncio.Protocol) -> asyncio.Transport:
         """Write `head` (a complete 101 response) and give all further client bytes to `receiver`.
 
-        Returns the transport towards the client. `receiver` gets `data_received` for bytes that
-        came early too, `eof_received`, `pause_writing`, `resume_writing` and, once,
-        `connection_lost`; not `connection_made`. Raises RuntimeError when it is too late.
+        Returns the transport towards the client. `receiver` gets `data_received`, `eof_received`,
+        `pause_writing`, `resume_writing` and, once, `connection_lost`; not `connection_made`. It
+        gets bytes that came early before this method returns. Raises RuntimeError when it is too
+        late.
         """
-        early = self._connection.become_tunnel()
-        transport = self._connection.transport
+        connection = self._connection
+        early = connection.become_tunnel()
+        transport = connection.transport
+        transport.set_protocol(_Tunnelling(connection, receiver))
+        if connection.flow.write_paused:
+            # of an earlier answer that is still unread; `resume_writing` goes to the receiver
+            receiver.pause_writing()
         transport.write(head)
-        transport.set_protocol(_Tunnelling(self._connection, receiver))
         if early:
-            asyncio.get_running_loop().call_soon(receiver.data_received, early)
+            # at once, because a later turn of the loop may bring what the client sent after it
+            receiver.data_received(early)
         transport.resume_reading()
         return transport
 
