@@ -1,8 +1,8 @@
 """One timer for all connections of a server, instead of two per request.
 
 Connections write down a deadline in terms of `Sweeper.now`, which costs one addition; the
-sweeper looks at each of them every tick. A deadline is therefore met between zero and two ticks
-late, never early.
+sweeper looks at each of them every tick. A deadline is therefore met up to two ticks early: a
+limit is what a client gets at most.
 """
 
 import asyncio
@@ -10,6 +10,10 @@ import math
 from typing import Protocol
 
 from ocgate.server.limits import Limits
+
+# Probing a closed window, the kernel gets some bytes rid of for a second or two after a client
+# has stopped to read. They look like progress and must not make the limit longer.
+_OF_STALL = 0.95
 
 
 class Swept(Protocol):
@@ -34,8 +38,8 @@ class Sweeper:
         return len(self._members)
 
     def in_seconds(self, seconds: float) -> float:
-        """Return the deadline that is at least that far away."""
-        return self.now + self._tick + seconds
+        """Return a deadline for which the last look is not later than that."""
+        return self.now - self._tick + seconds
 
     def add(self, member: Swept) -> None:
         """Look after that member from here on."""
@@ -102,9 +106,9 @@ class Patience:
 
     def is_stalled(self, now: float, unread: int) -> bool:
         """Say whether the client has long read nothing, with `unread` bytes waiting for it."""
-        if unread == 0 or unread != self._unread:
-            self._unread = unread
-            self._stalls_at = now + self._limits.write_stall_seconds
+        if unread == 0 or unread < self._unread or self._unread == 0:
+            self._stalls_at = now + _OF_STALL * self._limits.write_stall_seconds
+        self._unread = unread
         return now >= self._stalls_at
 
     def is_over(self, now: float) -> bool:
