@@ -226,3 +226,15 @@ def test_an_answer_arrives_although_the_client_is_still_sending(server: Door) ->
                 client.sendall(b"x" * 65536)
                 time.sleep(0.001)
         assert status_of(read_response(client)) == 401
+
+
+def test_more_connections_than_allowed_in_total_are_refused_at_once(app: RecordingApp) -> None:
+    with door(app, limits=Limits(connections=2)) as server:
+        held = [server.connect() for _ in range(2)]
+        assert eventually(lambda: server.connections == 2)
+        answer = server.exchange(b"")
+        assert status_of(answer) == 503
+        assert answer.endswith(b"There are too many connections.\n")
+        held.pop().close()
+        assert eventually(server.is_healthy)
+        held.pop().close()

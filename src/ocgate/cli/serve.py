@@ -77,6 +77,7 @@ def public_server(gate: Gate, settings: Settings) -> GateServer:
         tls=tls,
         grace=settings.runtime.grace.total_seconds(),
         limits=Limits(
+            connections=limits.connections,
             head_seconds=limits.header_timeout.total_seconds(),
             keep_alive_seconds=limits.keep_alive.total_seconds(),
             body_idle_seconds=limits.body_timeout.total_seconds(),

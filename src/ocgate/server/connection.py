@@ -62,7 +62,13 @@ class BoundedConnection(HttpToolsProtocol):
         self.connections.add(self)
         self.shared.sweeper.add(self)
         self.patience.wait(self.limits.head_seconds)
-        if not self.shared.admits(self.client, self.limits.connections_per_address):
+        admitted = self.shared.admits(self.client, self.limits.connections_per_address)
+        if len(self.connections) > self.limits.connections:
+            # No gentle end: it would be one more connection that is open.
+            self.phase = Phase.CLOSING
+            transport.write(Refused(503, "There are too many connections.").response())
+            transport.close()
+        elif not admitted:
             self._refuse(Refused(503, "There are too many connections from this address."))
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -41,6 +41,8 @@ class Limits:
     trailer_bytes: int = 8 * 1024
     body_buffer_bytes: int = 256 * 1024
     """Received and not yet taken by the application; reading pauses above it."""
+    connections: int = 20_000
+    """Open client connections in total."""
     connections_per_address: int | None = None
     """Connections at the same time from one client address; None for no bound."""
 
