@@ -235,6 +235,25 @@ def test_a_sound_request_arrives_however_it_is_cut(
     assert arrived.complete
 
 
+@pytest.mark.parametrize(
+    ("target", "keys"),
+    [
+        (b"http://h/a", {"ocgate.target_origin": b"http://h"}),
+        (b"HTTPS://H?b", {"ocgate.target_origin": b"https://H"}),
+        (b"/a", {}),
+        (b"/a?b", {}),
+        (b"/a?", {"ocgate.empty_query": True}),
+        (b"/a??", {}),
+    ],
+)
+def test_the_scope_tells_what_the_path_and_the_query_cannot(
+    server: Door, app: RecordingApp, target: bytes, keys: dict[str, object]
+) -> None:
+    assert status_of(server.exchange(get(target))) == 200
+    scope = app.seen[0].scope
+    assert {key: scope[key] for key in scope if key.startswith("ocgate.")} == keys
+
+
 def test_pipelined_requests_are_answered_in_order(server: Door, app: RecordingApp) -> None:
     first = POST + b"Content-Length: 3\r\n\r\nabc"
     second = CHUNKED + b"\r\n3\r\ndef\r\n0\r\n\r\n"

@@ -13,6 +13,12 @@ def test_the_head_has_the_framing_last_and_one_empty_line() -> None:
     assert head.endswith(b"\r\ncontent-length: 7\r\n\r\n")
 
 
+def test_a_bare_question_mark_is_passed_on() -> None:
+    assert read().head(ADDRESS).startswith(b"GET /a HTTP/1.1\r\n")
+    head = read(**{"ocgate.empty_query": True}).head(ADDRESS)
+    assert head.startswith(b"GET /a? HTTP/1.1\r\n")
+
+
 def test_an_upgrade_is_asked_for_only_on_purpose() -> None:
     request = read((b"connection", b"upgrade"), (b"upgrade", b"WebSocket"))
     assert request.upgrade == b"websocket"

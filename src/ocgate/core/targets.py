@@ -29,6 +29,9 @@ TARGET = "ocgate.target"
 DESTINATION = "ocgate.destination"
 """Scope key of the `Target` in the `Destination` header, where there is one."""
 
+EMPTY_QUERY = "ocgate.empty_query"
+"""Scope key, present where a target ends with a bare `?`: `query_string` cannot tell it."""
+
 _UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 _CONTROLS = bytes([*range(0x20), 0x7F])
 # Escapes of these bytes stay escapes in the folded form, because the byte itself would change

@@ -13,7 +13,7 @@ UNFRAMED = -1
 
 _WATCHED = frozenset((b"host", b"content-length", b"transfer-encoding", b"expect", b"upgrade"))
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
-_ABSOLUTE = re.compile(rb"https?://([^/?]*)(.*)", re.IGNORECASE | re.DOTALL)
+_ABSOLUTE = re.compile(rb"(https?)://([^/?]*)(.*)", re.IGNORECASE | re.DOTALL)
 _LENGTH = re.compile(rb"[0-9]{1,15}")
 
 
@@ -21,12 +21,16 @@ _LENGTH = re.compile(rb"[0-9]{1,15}")
 class Head:
     """A head that was found in order.
 
-    `length` is the number of body bytes, `UNFRAMED` for a chunked one. `upgrade` is the
+    `origin` is `scheme://authority` of a target in absolute form, the
+    scheme in lower case, or empty. `has_empty_query`
+    tells `/a?` from `/a`. `length` is the number of body bytes, `UNFRAMED` for a chunked one. `upgrade` is the
     protocol that was asked for, in lower case, or empty.
     """
 
+    origin: bytes
     raw_path: bytes
     query: bytes
+    has_empty_query: bool
     length: int
     expects_continue: bool
     upgrade: bytes
@@ -65,8 +69,10 @@ def parse_head(
     if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
         raise Refused(400, "There must be exactly one valid Host header.")
     length = _body_length(lengths, codings, version) if lengths or codings else 0
-    raw_path, query = _split_target(method, target, hosts[0])
-    return Head(raw_path, query, length, expects_continue, upgrade)
+    origin, target = _split_origin(method, target, hosts[0])
+    raw_path, mark, query = target.partition(b"?")
+    has_empty_query = bool(mark) and not query
+    return Head(origin, raw_path, query, has_empty_query, length, expects_continue, upgrade)
 
 
 def _body_length(lengths: list[bytes], codings: list[bytes], version: str) -> int:
@@ -79,17 +85,15 @@ def _body_length(lengths: list[bytes], codings: list[bytes], version: str) -> in
     return int(lengths[0])
 
 
-def _split_target(method: bytes, target: bytes, host: bytes) -> tuple[bytes, bytes]:
+def _split_origin(method: bytes, target: bytes, host: bytes) -> tuple[bytes, bytes]:
     if method == b"CONNECT":
         raise Refused(405, "This server is not a forward proxy.")
     if not target.isascii() or b"#" in target:
         raise Refused(400, "The request target has a character that must be percent-encoded.")
-    if not target.startswith(b"/") and not (target == b"*" and method == b"OPTIONS"):
-        absolute = _ABSOLUTE.fullmatch(target)
-        if absolute is None or absolute[1].lower() != host.lower():
-            raise Refused(400, "The request target is not on this host.")
-        target = absolute[2]
-        if not target.startswith(b"/"):
-            target = b"/" + target
-    path, _, query = target.partition(b"?")
-    return path, query
+    if target.startswith(b"/") or (target == b"*" and method == b"OPTIONS"):
+        return b"", target
+    absolute = _ABSOLUTE.fullmatch(target)
+    if absolute is None or absolute[2].lower() != host.lower():
+        raise Refused(400, "The request target is not on this host.")
+    scheme, authority, rest = absolute.groups()
+    return scheme.lower() + b"://" + authority, rest if rest.startswith(b"/") else b"/" + rest

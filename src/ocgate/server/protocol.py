@@ -18,6 +18,7 @@ from urllib.parse import unquote
 
 import httptools
 
+from ocgate.core.targets import EMPTY_QUERY
 from ocgate.server.connection import BoundedConnection
 from ocgate.server.cycle import Cycle
 from ocgate.server.heads import Head, parse_head
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
 
 log = logging.getLogger("ocgate.server")
+
+TARGET_ORIGIN = "ocgate.target_origin"
+"""Scope key of `scheme://authority` (bytes) of a target in absolute form."""
 
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
 
@@ -115,6 +119,10 @@ class HardenedProtocol(BoundedConnection):
         scope = self._scope(head, method.decode("ascii"), version)
         if upgrade and head.upgrade == b"websocket":
             scope["extensions"] = {TUNNEL: Tunnel(self)}
+        if head.origin:
+            scope[TARGET_ORIGIN] = head.origin
+        if head.has_empty_query:
+            scope[EMPTY_QUERY] = True
         self.current = Cycle(
             self,
             scope,
@@ -208,7 +216,6 @@ class HardenedProtocol(BoundedConnection):
             raise RuntimeError("the connection cannot become a tunnel")
         self.current.take_over()
         self.phase = Phase.TUNNEL
-        self.flow.resume_reading()
         early, self.unparsed = self.unparsed, b""
         return early
 

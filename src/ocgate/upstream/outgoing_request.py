@@ -5,7 +5,7 @@ from typing import Final
 from starlette.types import Scope
 
 from ocgate.core.errors import BadRequest
-from ocgate.core.targets import DESTINATION, parse_destination
+from ocgate.core.targets import DESTINATION, EMPTY_QUERY, parse_destination
 from ocgate.upstream.mapping import AddressMap
 
 FORWARDED_ORIGIN: Final = "ocgate.forwarded_origin"
@@ -73,7 +73,7 @@ class OutgoingRequest:
         """
         target = address.to_backend(self.scope["raw_path"])
         query: bytes = self.scope["query_string"]
-        if query:
+        if query or EMPTY_QUERY in self.scope:
             target = b"%b?%b" % (target, query)
         method = _METHODS.get(self.method) or self.method.encode("ascii") + b" "
         host = self.host_at(address)
