@@ -2,10 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import ClassVar
 
 import pytest
 from starlette.types import Message, Receive, Scope, Send
+from uvicorn.protocols.http.flow_control import FlowControl
 
+from ocgate.server.cycle import Cycle
+from ocgate.server.limits import Limits
 from tests.support.door import Door, door, eventually, lifespan, status_of
 
 Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -199,3 +203,55 @@ def test_a_client_that_leaves_is_a_disconnect() -> None:
         with server.connect() as client:
             client.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
         assert eventually(lambda: kinds == ["http.disconnect"])
+
+
+async def test_large_parts_of_a_body_are_handed_on_as_they_came_and_small_ones_together() -> None:
+    large = [b"a" * 20_000, b"b" * 20_000]
+    cycle = Cycle(Still(), {}, keep_alive=True, expects_continue=False)
+    for part in [large[0], b"1", b"2", large[1], b"3", b"4"]:
+        cycle.feed(part)
+    cycle.end()
+    messages = [await cycle.receive() for _ in range(4)]
+    assert messages[0]["body"] is large[0]
+    assert messages[1]["body"] == b"12"
+    assert messages[2]["body"] is large[1]
+    assert messages[3] == {"type": "http.request", "body": b"34", "more_body": False}
+    assert [message["more_body"] for message in messages] == [True, True, True, False]
+    assert cycle.buffered == 0
+
+
+async def test_reading_goes_on_once_little_is_waiting() -> None:
+    connection = Still()
+    cycle = Cycle(connection, {}, keep_alive=True, expects_continue=False)
+    for _ in range(4):
+        cycle.feed(b"a" * 20_000)
+    connection.flow.pause_reading()
+    await cycle.receive()
+    assert connection.flow.read_paused
+    await cycle.receive()
+    assert not connection.flow.read_paused
+
+
+class Still:
+    """A connection on which nothing happens."""
+
+    limits: ClassVar[Limits] = Limits(body_buffer_bytes=50_000)
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.transport: asyncio.Transport = StillTransport()
+        self.flow = FlowControl(self.transport)
+
+    def can_be_kept(self, _cycle: Cycle, /) -> bool:
+        return True
+
+    def response_done(self, _cycle: Cycle, /) -> None:
+        pass
+
+
+class StillTransport(asyncio.Transport):
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass

@@ -263,6 +263,18 @@ def test_pipelined_requests_are_answered_in_order(server: Door, app: RecordingAp
     assert [seen.target for seen in app.seen] == [b"/p", b"/p", b"/third"]
 
 
+@pytest.mark.parametrize("size", [1, 20_000, 1_000_000])
+def test_what_follows_a_body_of_known_length_is_the_next_request(
+    server: Door, app: RecordingApp, size: int
+) -> None:
+    body = (get(b"/smuggled") * (size // 40 + 1))[:size]
+    put = b"PUT /%d HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n"
+    answer = server.exchange(put % (1, size) + body + put % (2, size) + body + get(b"/third"))
+    assert answer.count(b"HTTP/1.1 200 OK") == 3
+    assert [seen.target for seen in app.seen] == [b"/1", b"/2", b"/third"]
+    assert [seen.body for seen in app.seen] == [body, body, b""]
+
+
 @pytest.mark.parametrize(("path", "status"), [(b"/p", 200), (b"/deny", 401)])
 def test_a_request_behind_a_bulk_of_chunks_is_not_read(
     server: Door, app: RecordingApp, path: bytes, status: int

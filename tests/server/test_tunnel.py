@@ -44,8 +44,9 @@ class TunnellingApp:
         if tunnel is None or scope["path"] != "/ws":
             await respond(send, 200, b"ok")
             return
-        self.echo.transport = tunnel.take_over(HEAD, self.echo)
-        self.echo.transport.write(self.echo.early)
+        transport: asyncio.Transport = tunnel.take_over(HEAD, self.echo)
+        transport.write(self.echo.early)
+        self.echo.transport = transport
         if self.tunnels_twice:
             with pytest.raises(RuntimeError):
                 tunnel.take_over(HEAD, self.echo)

@@ -8,11 +8,14 @@ part of the body.
 
 import asyncio
 import logging
-from typing import Protocol
+from collections import deque
+from typing import ClassVar, Protocol
 
 from starlette.types import ASGIApp, Message, Scope
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+
+from ocgate.server.limits import Limits
 
 log = logging.getLogger("ocgate.server")
 
@@ -20,13 +23,14 @@ _OURS = frozenset((b"content-length", b"transfer-encoding", b"connection"))
 _CONTROLS = bytes([*range(0x09), *range(0x0A, 0x20), 0x7F])
 _WITHOUT_BODY = frozenset((204, 304))
 _NO_CONTENT = 204
-# Larger parts are handed to the transport next to the head instead of being copied behind it.
+# Larger parts are handed on as they are instead of being copied next to each other.
 _COPIED = 16 * 1024
 
 
 class Connection(Protocol):
     """What a cycle needs of its connection."""
 
+    limits: ClassVar[Limits]
     transport: asyncio.Transport
     flow: FlowControl
     loop: asyncio.AbstractEventLoop
@@ -62,7 +66,7 @@ class Cycle(RequestResponseCycle):
         self.response_complete = False
         self.more_body = True
         self.buffered = 0
-        self._parts: list[bytes] = []
+        self._parts: deque[bytes] = deque()
         self._end_received = False
         self._news: asyncio.Event | None = None
         self._head: bytes | None = None
@@ -130,12 +134,25 @@ class Cycle(RequestResponseCycle):
 
     def _taken(self) -> Message:
         parts = self._parts
-        body = parts[0] if len(parts) == 1 else b"".join(parts)
-        self._parts = []
-        self.buffered = 0
-        self._end_received = not self.more_body
-        self.flow.resume_reading()
-        return {"type": "http.request", "body": body, "more_body": self.more_body}
+        body = parts.popleft() if parts else b""
+        if parts and len(body) + len(parts[0]) <= _COPIED:
+            body = self._joined(body)
+        self.buffered -= len(body)
+        more = self.more_body or bool(parts)
+        self._end_received = not more
+        if self.buffered <= self.connection.limits.body_buffer_bytes:
+            self.flow.resume_reading()
+        return {"type": "http.request", "body": body, "more_body": more}
+
+    def _joined(self, body: bytes) -> bytes:
+        """Return that part together with the small ones behind it."""
+        parts = self._parts
+        small = [body]
+        size = len(body)
+        while parts and size + len(parts[0]) <= _COPIED:
+            small.append(parts.popleft())
+            size += len(small[-1])
+        return b"".join(small)
 
     async def send(self, message: Message) -> None:  # type: ignore[override]
         """Send a part of the response, as soon as the client reads it."""

@@ -21,10 +21,10 @@ _LENGTH = re.compile(rb"[0-9]{1,15}")
 class Head:
     """A head that was found in order.
 
-    `origin` is `scheme://authority` of a target in absolute form, the
-    scheme in lower case, or empty. `has_empty_query`
-    tells `/a?` from `/a`. `length` is the number of body bytes, `UNFRAMED` for a chunked one. `upgrade` is the
-    protocol that was asked for, in lower case, or empty.
+    `origin` is `scheme://authority` of a target in absolute form, the scheme in lower case, or
+    empty. `has_empty_query` tells `/a?` from `/a`. `length` is the number of body bytes,
+    `UNFRAMED` for a chunked one. `upgrade` is the protocol that was asked for, in lower case, or
+    empty.
     """
 
     origin: bytes

@@ -39,7 +39,7 @@ class Limits:
     chunk_extension_bytes: int = 256
     """Extensions of the chunks that arrive together."""
     trailer_bytes: int = 8 * 1024
-    body_buffer_bytes: int = 256 * 1024
+    body_buffer_bytes: int = 128 * 1024
     """Received and not yet taken by the application; reading pauses above it."""
     connections: int = 20_000
     """Open client connections in total."""

@@ -58,6 +58,9 @@ class HardenedProtocol(BoundedConnection):
             end = framing.end_of_piece(data)
             piece, data = (data, b"") if end >= len(data) else (data[:end], data[end:])
             try:
+                if framing.left > 0:
+                    self._pass_by(piece)
+                    continue
                 framing.before(piece, in_target=not self.headers)
                 self.parser.feed_data(piece)
                 framing.after(piece)
@@ -80,6 +83,14 @@ class HardenedProtocol(BoundedConnection):
         self.framing.begin()
         if self.current is not None:
             self.patience.wait(self.limits.head_seconds)
+
+    def _pass_by(self, body: bytes) -> None:
+        """Take a part of a body of known length, for which the parser would only copy it."""
+        self.on_body(body)
+        if self.framing.left == 0:
+            # the old one waits for the body
+            self.parser = httptools.HttpRequestParser(self)
+            self.on_message_complete()
 
     def _make_last(self) -> None:
         if self.phase is Phase.ANSWERING and self.current is not None:
