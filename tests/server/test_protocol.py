@@ -288,6 +288,19 @@ def test_a_request_behind_a_bulk_of_chunks_is_not_read(
     assert status == 401 or (app.seen[0].body, app.seen[0].complete) == (b"a" * 20_000, True)
 
 
+def test_a_bulk_of_chunks_behind_a_body_of_known_length_is_complete(
+    server: Door, app: RecordingApp
+) -> None:
+    first = POST + b"Content-Length: 3\r\n\r\nabc"
+    bulk = CHUNKED + CLOSE + b"\r\n4e20\r\n" + b"a" * 20_000 + LAST
+    answer = server.exchange(first + bulk + get(b"/behind"))
+    assert answer.count(b"HTTP/1.1 200 OK") == 2
+    assert [(seen.body, seen.complete) for seen in app.seen] == [
+        (b"abc", True),
+        (b"a" * 20_000, True),
+    ]
+
+
 def test_an_error_in_a_pipelined_request_comes_after_the_answers_before_it(
     server: Door, app: RecordingApp
 ) -> None:

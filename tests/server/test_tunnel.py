@@ -8,6 +8,7 @@ from ocgate.server.tunnel import TUNNEL
 from tests.support.door import Door, door, eventually, lifespan, read_all, respond, status_of
 
 HEAD = b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n"
+BIG = b"x" * 8_000_000
 ASK = b"GET %b HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: %b\r\n\r\n"
 
 
@@ -16,6 +17,13 @@ class Echo(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self.early = b""
         self.lost = 0
+        self.pauses: list[bool] = []
+
+    def pause_writing(self) -> None:
+        self.pauses.append(True)
+
+    def resume_writing(self) -> None:
+        self.pauses.append(False)
 
     def data_received(self, data: bytes) -> None:
         if self.transport is None:
@@ -41,6 +49,9 @@ class TunnellingApp:
             return
         tunnel = scope.get("extensions", {}).get(TUNNEL)
         self.offered.append(tunnel is not None)
+        if scope["path"] == "/big":
+            await respond(send, 200, BIG)
+            return
         if tunnel is None or scope["path"] != "/ws":
             await respond(send, 200, b"ok")
             return
@@ -84,6 +95,20 @@ def test_bytes_that_came_early_reach_the_receiver_before_the_take_over_is_done(
             received += client.recv(1000)
     assert received == HEAD + b"early"
     assert app.echo.early == b"early"
+
+
+def test_a_receiver_is_told_that_the_client_has_not_read_the_answer_before(
+    server: Door, app: TunnellingApp
+) -> None:
+    with server.connect() as client:
+        client.sendall(b"GET /big HTTP/1.1\r\nHost: h\r\n\r\n" + ASK % (b"/ws", b"websocket"))
+        assert eventually(lambda: app.echo.transport is not None)
+        assert app.echo.pauses == [True]
+        received = b""
+        while not received.endswith(HEAD):
+            received += client.recv(1_000_000)
+        assert BIG in received
+        assert eventually(lambda: app.echo.pauses == [True, False])
 
 
 def test_a_tunnel_is_taken_once(server: Door, app: TunnellingApp) -> None:

@@ -90,6 +90,7 @@ class HardenedProtocol(BoundedConnection):
         if self.framing.left == 0:
             # the old one waits for the body
             self.parser = httptools.HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
             self.on_message_complete()
 
     def _make_last(self) -> None:
