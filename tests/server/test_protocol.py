@@ -1,5 +1,6 @@
 """The door on the wire: what is sent, what comes back, and what the app behind has seen."""
 
+import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
@@ -7,15 +8,20 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from starlette.types import Receive, Scope, Send
 
+from ocgate.core.identity import PRINCIPAL
 from ocgate.server.limits import Limits
+from tests.middleware.test_presigned_url import World
 from tests.support.door import (
     Door,
     RecordingApp,
     door,
     eventually,
+    lifespan,
     read_all,
     read_response,
+    respond,
     status_of,
 )
 
@@ -252,6 +258,29 @@ def test_the_scope_tells_what_the_path_and_the_query_cannot(
     assert status_of(server.exchange(get(target))) == 200
     scope = app.seen[0].scope
     assert {key: scope[key] for key in scope if key.startswith("ocgate.")} == keys
+
+
+@pytest.mark.parametrize(
+    ("sent_to", "user"), [(b"", "alan"), (b"https://h", "alan"), (b"http://h", None)]
+)
+def test_a_presigned_target_in_absolute_form_is_one_for_its_own_scheme(
+    sent_to: bytes, user: str | None
+) -> None:
+    world = World(public_origin="https://h")
+    url = asyncio.run(world.signed(origin="https://h")).encode()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await lifespan(receive, send)
+        else:
+            await world.app(scope, receive, send)
+            await respond(send, 200, b"ok")
+
+    with door(app) as server:
+        answer = server.exchange(get(sent_to + url.removeprefix(b"https://h")))
+    assert status_of(answer) == 200
+    principal = world.inner[-1].get(PRINCIPAL)
+    assert (principal and principal.account.name) == user
 
 
 def test_pipelined_requests_are_answered_in_order(server: Door, app: RecordingApp) -> None:
