@@ -1,9 +1,9 @@
 """The door: uvicorn's httptools protocol with bounds, deadlines and one message at a time.
 
 The parser never gets a byte of the next request before the current response is complete: heads
-and chunked bodies are fed up to the next empty line, other bodies up to their length. So a
-pipelined request cannot be taken for a part of the one before it, and an error belongs to
-exactly one request. Beyond that:
+and chunked bodies are fed up to the next empty line, bodies of known length pass it by up to
+their length. So a pipelined request cannot be taken for a part of the one before it, and an error
+belongs to exactly one request. Beyond that:
 
 - trailers are counted and dropped; they never become headers;
 - a head, a body, an answer that is not read, and an idle connection each have a deadline;
