@@ -340,6 +340,25 @@ def test_an_error_in_a_pipelined_request_comes_after_the_answers_before_it(
     assert len(app.seen) == 1
 
 
+def test_what_the_app_is_handling_is_no_reason_for_the_refusal_of_what_follows(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await lifespan(receive, send)
+            return
+        try:
+            scope["no such key"]
+        except KeyError:
+            await respond(send, 404, b"no")
+
+    with door(app) as server:
+        answer = server.exchange(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n" + b"garbage\r\n\r\n")
+    assert status_of(answer) == 404
+    assert answer.count(b"HTTP/1.1 400 ") == 1
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
 def test_nothing_behind_a_last_request_is_read(server: Door, app: RecordingApp) -> None:
     answer = server.exchange(get(b"/last") + get(b"/smuggled"))
     assert answer.count(b"HTTP/1.1 ") == 1

@@ -67,10 +67,11 @@ class HardenedProtocol(BoundedConnection):
             except httptools.HttpParserUpgrade as upgrade:
                 data = piece[upgrade.args[0] :] + data
             except (httptools.HttpParserError, Refused) as error:
-                if isinstance(error.__context__, NextRequest):
+                cause = _cause(error)
+                if isinstance(cause, NextRequest):
                     self._make_last()
                 else:
-                    self._refuse(_reason(error))
+                    self._refuse(_reason(cause))
                 return
         if data and self.phase is Phase.ANSWERING:
             self.unparsed += data
@@ -237,8 +238,18 @@ def with_limits(limits: Limits) -> type[HardenedProtocol]:
     return type("HardenedProtocol", (HardenedProtocol,), {"limits": limits})
 
 
-def _reason(error: Exception) -> Refused:
-    cause = error if isinstance(error, Refused) else error.__context__
+def _cause(error: Exception) -> BaseException | None:
+    """Return what one of our callbacks raised.
+
+    The context of any other error is foreign: what the application is handling while it sends
+    the answer before.
+    """
+    if isinstance(error, httptools.HttpParserCallbackError):
+        return error.__context__
+    return error if isinstance(error, Refused) else None
+
+
+def _reason(cause: BaseException | None) -> Refused:
     if isinstance(cause, Refused):
         return cause
     if cause is not None:
