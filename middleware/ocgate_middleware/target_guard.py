@@ -38,7 +38,9 @@ REFUSED_METHODS = frozenset(("TRACE", "TRACK", "CONNECT"))
 
 _WATCHED = frozenset((b"authorization", b"destination", b"host"))
 _ONE_TOKEN = (b"basic ", b"bearer ")
-_QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*"')
+# The end of the quotes is optional, so that each byte is looked at once: searched for from every
+# quote, an end that is not there would cost the square of the header's length.
+_QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*("?)')
 # The commas between the parameters of one set of credentials stand before `name=`.
 _SECOND_CREDENTIALS = re.compile(rb",(?![ \t]*[!#$%&'*+.^_`|~0-9A-Za-z-]+[ \t]*=)")
 _ORIGIN = re.compile(rb"https?://[a-z0-9.:\[\]_-]+")
@@ -142,7 +144,8 @@ def _refuse_two_credentials(values: list[bytes]) -> None:
     if len(values) == 1:
         if b"," not in value:
             return
-        parameters = _QUOTED.sub(b"", value)
+        # Quotes without an end leave a comma with nothing behind it, which is refused.
+        parameters = _QUOTED.sub(lambda found: b"" if found[1] else b",", value)
         one_token = value[:7].lower().startswith(_ONE_TOKEN)
         if not one_token and not _SECOND_CREDENTIALS.search(parameters):
             return
