@@ -35,7 +35,7 @@ NAMESPACE = uuid.UUID("6b0a9f0e-3f0c-5a2b-9d53-0f1c7a4be1d2")
 """Namespace of the ids (UUIDv5 of the folded name) of users whose file gives them none."""
 
 _LONGEST_NAME = 255
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # lone surrogates have no UTF-8
 _TEXTS = ("name", "id", "display_name", "mail", "password_hash")
 _LISTS = ("roles", "groups")
 _KEYS = (*_TEXTS, *_LISTS, "enabled")
@@ -108,7 +108,8 @@ def parse_yaml(text: str) -> tuple[list[LocalUser], list[Mistake]]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         return [], [Mistake(mark.line + 1 if mark else 1, error.problem or "not YAML")]
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
+        # Among them: an escape beyond Unicode, a version number of thousands of digits.
         return [], [Mistake(1, f"not YAML: {type(error).__name__}")]
     reader = _YAMLUsers()
     entries = list(reader.users(root))
@@ -154,7 +155,7 @@ class _YAMLUsers:
             self._wrong(node, f"name {texts['name']!r} differs from the key {key.value!r}")
         if wrong := _wrong_name(texts.get("name", "")):
             self._wrong(key or node, wrong)
-        password_hash = texts.get("password_hash", "").encode()
+        password_hash = texts.get("password_hash", "").encode(errors="replace")
         if password_hash and (wrong := _wrong_hash(password_hash)):
             self._wrong(node, wrong)
         if len(self.mistakes) > before:
@@ -236,7 +237,7 @@ def _wrong_name(name: str) -> str:
 def _wrong_hash(password_hash: bytes) -> str:
     if is_bcrypt(password_hash):
         return ""
-    return "not a bcrypt hash ($2a$, $2b$ or $2y$): make one with `htpasswd -nB name`"
+    return "not a bcrypt hash ($2a$, $2b$ or $2y$): make one with `ocgate hash-password`"
 
 
 def _repeated(entries: Iterable[Entry]) -> Iterator[Mistake]:
