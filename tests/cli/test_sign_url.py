@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from ocgate.cli import main
@@ -42,3 +44,15 @@ def test_a_url_that_the_gate_would_refuse_is_made_with_a_warning(
     assert "the gate refuses" in capsys.readouterr().err
     assert main(["sign-url", "--user", "alan", FILE]) == 0
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.usefixtures("environ")
+def test_a_store_that_cannot_be_used_is_said_with_the_reason(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("OC_BASE_DATA_PATH", str(tmp_path / "file"))
+    assert main(["sign-url", "--user", "alan", FILE]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("ocgate: The store did not answer. (sqlite")
+    assert str(tmp_path / "file") in error

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ocgate.core.errors import StoreError
 from ocgate.routes import health
 from ocgate.routes.health import Check, debug_app
 from tests.support.asgi import Answered, Header, call, http
@@ -24,6 +25,10 @@ async def works() -> None:
 
 async def fails() -> None:
     raise ConnectionError("10.0.0.5 refused")
+
+
+async def store_is_down() -> None:
+    raise StoreError("The store did not answer.", detail="redis 10.0.0.5: refused")
 
 
 async def hangs() -> None:
@@ -57,6 +62,13 @@ async def test_readyz_runs_the_checks(caplog: pytest.LogCaptureFixture) -> None:
     [record] = caplog.records
     assert record.getMessage() == "check failed"
     assert vars(record)["fields"]["check"] == "upstream"
+
+
+async def test_the_log_says_why_a_store_failed(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR, "ocgate.health"):
+        await asked("/readyz", {"store": store_is_down})
+    [record] = caplog.records
+    assert vars(record)["fields"]["error"] == "StoreError: redis 10.0.0.5: refused"
 
 
 async def test_verbose_names_the_checks_and_not_the_reasons() -> None:

@@ -55,7 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as wanted:
         return wanted.code if isinstance(wanted.code, int) else 2
     except OcgateError as error:
-        for line in str(error).splitlines():
+        # Who runs a command may read what a client must not: the reason behind the sentence.
+        reason = f" ({error.detail})" if error.detail else ""
+        for line in f"{error}{reason}".splitlines():
             print(f"ocgate: {line}", file=sys.stderr)
         return 1
     except BrokenPipeError:

@@ -15,6 +15,8 @@ from urllib.parse import parse_qs
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ocgate.core.errors import OcgateError
+
 Check = Callable[[], Awaitable[None]]
 """Raises unless the thing checked works."""
 
@@ -127,6 +129,8 @@ async def _result(check: Check) -> str:
             await check()
     except TimeoutError:
         return f"no answer within {CHECK_SECONDS:g} s"
+    except OcgateError as error:
+        return f"{type(error).__name__}: {error.detail or error}"
     except Exception as error:  # noqa: BLE001 - whatever is broken, the answer is "not ready"
         return f"{type(error).__name__}: {error}"
     return ""
