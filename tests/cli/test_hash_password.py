@@ -25,3 +25,17 @@ def test_a_password_that_would_be_cut_is_refused(
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{password}\n"))
     assert main(["hash-password"]) == 1
     assert "72 bytes" in capsys.readouterr().err
+
+
+def test_ctrl_d_at_the_prompt_is_no_password(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(_prompt: str) -> str:
+        raise EOFError
+
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stdin", terminal)
+    monkeypatch.setattr("getpass.getpass", closed)
+    assert main(["hash-password"]) == 1
+    assert capsys.readouterr().err == "ocgate: no password was given\n"

@@ -25,8 +25,11 @@ def add_to(commands: Commands) -> None:
 def run(_arguments: argparse.Namespace) -> int:
     """Read a password (asked for twice at a terminal, one line otherwise) and print its hash."""
     if sys.stdin.isatty():
-        password = getpass.getpass("Password: ")
-        if password != getpass.getpass("Again: "):
+        try:
+            password, again = getpass.getpass("Password: "), getpass.getpass("Again: ")
+        except EOFError:
+            raise ConfigError("no password was given") from None
+        if password != again:
             raise ConfigError("the two are not the same")
     else:
         password = sys.stdin.readline().rstrip("\r\n")
