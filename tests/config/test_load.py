@@ -175,3 +175,11 @@ def test_any_file_is_read_or_refused(text: str) -> None:
     files = {f"/etc/ocgate/{name}.yaml": text for name in ("proxy", "opencloud")}
     with contextlib.suppress(ConfigError):
         loaded({}, files)
+
+
+def test_a_backend_that_cannot_be_read_is_not_called_missing_as_well() -> None:
+    assert any("no route names a backend" in str(remark) for remark in loaded({}).warnings)
+    with pytest.raises(Misconfigured) as refused:
+        loaded({"OCGATE_UPSTREAM": "nonsense"})
+    assert [remark.where for remark in refused.value.mistakes] == ["OCGATE_UPSTREAM"]
+    assert refused.value.warnings == ()

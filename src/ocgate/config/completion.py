@@ -100,7 +100,9 @@ def check(settings: Settings, sources: Sources) -> None:
     if settings.basic.enabled and not settings.basic.users_file:
         text = "is true, but OCGATE_USERS_FILE names no users; nobody can log in with a password"
         sources.warnings.append(Remark("PROXY_ENABLE_BASIC_AUTH", text))
-    if settings.services >= {"proxy"} and not any(r.backend for r in settings.routes):
+    # What could not be read is no finding a second time, as a value that is missing.
+    served = sources.mistakes or any(route.backend for route in settings.routes)
+    if settings.services >= {"proxy"} and not served:
         text = "is not set and no route names a backend; there is nothing to be a gate for"
         sources.warnings.append(Remark("OCGATE_UPSTREAM", text))
     _check_cache_variables(sources)
