@@ -7,6 +7,7 @@ Ctrl-C.
 
 import base64
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -16,7 +17,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import bcrypt
@@ -25,11 +26,18 @@ HOME = Path(__file__).resolve().parent.parent / ".demo"
 PASSWORD = "demo"
 USERS = {"alan": "Alan Turing", "mary": "Mary Kenneth Keller"}
 ADDRESS = os.environ.get("PROXY_HTTP_ADDR", "127.0.0.1:9200")
+DEBUG_ADDRESS = os.environ.get("PROXY_DEBUG_ADDR", "127.0.0.1:9205")
 ORIGIN = f"http://{ADDRESS}"
 
 
 def main() -> int:
     """Start both servers, print what can be done, wait for Ctrl-C."""
+    for name, address in {"PROXY_HTTP_ADDR": ADDRESS, "PROXY_DEBUG_ADDR": DEBUG_ADDRESS}.items():
+        if is_taken(address):
+            print(
+                f"Somebody else listens on {address}. Another one: make run {name}=127.0.0.1:9300"
+            )
+            return 1
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     files = sample_files()
     environment = settings()
@@ -46,6 +54,18 @@ def main() -> int:
         with contextlib.suppress(KeyboardInterrupt):
             return gate.wait()
     return 0
+
+
+def is_taken(address: str) -> bool:
+    """Say whether another server has that address: its answers would be taken for the gate's."""
+    host, _, port = address.rpartition(":")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, int(port)))
+        except OSError as error:
+            return error.errno == errno.EADDRINUSE
+    return False
 
 
 def sample_files() -> Path:
@@ -79,12 +99,12 @@ def settings() -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def webdav_server(files: Path) -> Iterator[str]:
+def webdav_server(files: Path) -> Generator[str]:
     """Run wsgidav on a free port, open to this machine; yields its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    argv = [sys.executable, "-m", "wsgidav.server.server_cli", "--no-config", "--quiet"]
+    argv = [sys.executable, "-m", "wsgidav.server.server_cli", "--no-config", "-qqq"]
     argv += ["--host=127.0.0.1", f"--port={port}", f"--root={files}"]
     argv += ["--auth=anonymous", "--server=cheroot"]
     with process(argv, env=dict(os.environ)) as server:
@@ -94,7 +114,7 @@ def webdav_server(files: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def process(argv: list[str], *, env: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def process(argv: list[str], *, env: dict[str, str]) -> Generator[subprocess.Popen[bytes]]:
     """Run a child and end it politely."""
     child = subprocess.Popen(argv, env=env, start_new_session=True)
     try:

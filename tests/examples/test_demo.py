@@ -1,8 +1,11 @@
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from tests.examples.running import FOLDER
 from tests.support.processes import child, reserved_port
@@ -36,6 +39,21 @@ def test_every_line_that_the_demo_prints_works(tmp_path: Path) -> None:
     assert '"statuscode":200' in answers[5]
     uploaded = FOLDER.parent / ".demo/files/upload.txt"
     assert uploaded.read_text() == "hello\n"
+
+
+@pytest.mark.parametrize("name", ["PROXY_HTTP_ADDR", "PROXY_DEBUG_ADDR"])
+def test_an_address_that_is_taken_is_said_before_anything_starts(name: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        argv = [sys.executable, str(FOLDER / "demo.py")]
+        env = {**os.environ, "PROXY_HTTP_ADDR": "127.0.0.1:0", "PROXY_DEBUG_ADDR": "127.0.0.1:0"}
+        env[name] = address
+        done = subprocess.run(
+            argv, env=env, capture_output=True, text=True, check=False, timeout=60
+        )
+    assert done.returncode == 1
+    assert address in done.stdout
+    assert f"make run {name}=" in done.stdout
 
 
 def shell(line: str) -> str:
