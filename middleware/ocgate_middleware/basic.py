@@ -28,7 +28,15 @@ from ocgate.core.basic_password import MALFORMED, BasicPassword
 from ocgate.core.errors import ConfigError
 from ocgate.core.identity import PRINCIPAL, Account, Outcome, Principal, Rejection
 from ocgate.directory.passwords import password_matches
-from ocgate_middleware.costly import FailureLimit, Verdicts, client_name, run_costly
+from ocgate_middleware.costly import (
+    LONGEST_NAME,
+    FailureLimit,
+    LimitReached,
+    Verdicts,
+    client_name,
+    limited_name,
+    run_costly,
+)
 from ocgate_middleware.identify import identified
 
 _FAILED_FOR = 5.0
@@ -38,7 +46,6 @@ _RIGHT_WITHIN = 12 * 3600.0
 """Seconds during which a password that was right is checked however many others fail."""
 
 _LIMIT_SECONDS = 60.0
-_LONGEST_NAME = 255
 
 
 class PasswordUsers(Protocol):
@@ -121,7 +128,7 @@ class BasicAuthMiddleware:
         stored = self._users.password_hash(presented.name)
         reason = await self._refusal(presented, stored, account, client_name(scope))
         if account is None or reason:
-            return Rejection(reason, presented.name[:_LONGEST_NAME])
+            return Rejection(reason, presented.name[:LONGEST_NAME])
         principal = Principal(account, proven_by=self.name)
         accepted = _Accepted(presented.name, stored, principal)
         self._accepted.remember(whole, accepted, seconds=self._remember)
@@ -140,25 +147,37 @@ class BasicAuthMiddleware:
         key = self._verdicts.key(presented.name.encode(), presented.password, stored)
         right = self._verdicts.get(key)
         if right is None:
-            who = presented.name.casefold()[:_LONGEST_NAME]
-            limited = self._clients.blocked(client) or self._accounts.blocked(who)
-            if limited and not self._right_before.get(key):
-                return "limited"
+            who = limited_name(presented.name)
+            excused = self._right_before.get(key) is not None
 
-            async def check() -> bool:
-                found = await run_costly(
-                    password_matches, presented.password, stored, client=client
+            def limited() -> bool:
+                return not excused and (
+                    self._clients.blocked(client) or self._accounts.blocked(who)
                 )
-                if found:
-                    self._right_before.remember(key, found, seconds=_RIGHT_WITHIN)
-                else:
+
+            def compare() -> bool:
+                if limited():
+                    raise LimitReached
+                found = password_matches(presented.password, stored)
+                if not found:
                     self._clients.failed(client)
                     self._accounts.failed(who)
+                return found
+
+            async def check() -> bool:
+                found = await run_costly(compare, client=client)
+                if found:
+                    self._right_before.remember(key, found, seconds=_RIGHT_WITHIN)
                 seconds = self._remember if found else _FAILED_FOR
                 self._verdicts.remember(key, found, seconds=seconds)
                 return found
 
-            right = await self._verdicts.once(key, check)
+            if limited():
+                return "limited"
+            try:
+                right = await self._verdicts.once(key, check)
+            except LimitReached:
+                return "limited"
         if account is None:
             return "unknown_user"
         if not right:

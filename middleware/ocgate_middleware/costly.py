@@ -7,6 +7,10 @@ in this order:
 2. `FailureLimit.blocked`: who failed too often is not worth a derivation;
 3. `Verdicts.once`: concurrent requests with one credential share one computation;
 4. `run_costly`: at most one thread a processor, clients take turns, the queue is bounded.
+
+Many checks may be waiting when the first of them fails. So what is run in 4 asks `blocked` once
+more when its turn comes, raises `LimitReached` where the answer has changed, and counts its own
+failure; otherwise a burst would get as many guesses as the queue has places.
 """
 
 import asyncio
@@ -14,6 +18,7 @@ import ipaddress
 import os
 import threading
 import time
+import unicodedata
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -28,8 +33,15 @@ Ts = TypeVarTuple("Ts")
 QUEUE_SIZE = 64
 """Checks that may wait for a thread. PBKDF2 takes 9 ms, so the queue is a second at most."""
 
+LONGEST_NAME = 255
+"""Characters of a claimed user name that are kept; longer ones are nobody's."""
+
 _PROCESS_KEY = os.urandom(32)
 """Never leaves the process: what is remembered cannot be matched to a credential from a dump."""
+
+
+class LimitReached(Exception):
+    """Too many others failed while this check was waiting for its turn."""
 
 
 class Verdicts(Generic[T]):
@@ -99,7 +111,7 @@ class FailureLimit:
     """Counts failures by name in leaky buckets: `attempts` at once, then `attempts` in `seconds`.
 
     A name is whatever is limited: a client address, a credential. At most `size` names are
-    held; the one that failed longest ago gives way.
+    held; the one that failed longest ago gives way. May be used in threads.
     """
 
     def __init__(
@@ -115,6 +127,7 @@ class FailureLimit:
         self._size = size
         self._now = now
         self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._lock = threading.Lock()
 
     def blocked(self, *names: str) -> bool:
         """Tell whether one of the names has failed too often of late; empty names never have."""
@@ -123,16 +136,23 @@ class FailureLimit:
     def failed(self, *names: str) -> None:
         """Count one failure for each name; empty names are left out."""
         now = self._now()
-        for name in filter(None, names):
-            # Never above the brim, so that a burst is forgiven as soon as a single failure.
-            self._levels[name] = (min(self._level(name) + 1, self._attempts), now)
-            self._levels.move_to_end(name)
-        while len(self._levels) > self._size:
-            self._levels.popitem(last=False)
+        with self._lock:
+            for name in filter(None, names):
+                # Never above the brim, so that a burst is forgiven as soon as a single failure.
+                self._levels[name] = (min(self._level(name) + 1, self._attempts), now)
+                self._levels.move_to_end(name)
+            while len(self._levels) > self._size:
+                self._levels.popitem(last=False)
 
     def _level(self, name: str) -> float:
         level, at = self._levels.get(name, (0.0, 0.0))
         return max(0.0, level - (self._now() - at) * self._leak) if level else 0.0
+
+
+def limited_name(credential: str) -> str:
+    """Return the name under which a user name is limited: one for all of its spellings."""
+    text = unicodedata.normalize("NFC", credential[:LONGEST_NAME])
+    return unicodedata.normalize("NFC", text.casefold())
 
 
 def client_name(scope: Mapping[str, Any]) -> str:

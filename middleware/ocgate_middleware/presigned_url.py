@@ -39,9 +39,17 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ocgate.core.errors import BadRequest, ConfigError
 from ocgate.core.identity import PRINCIPAL, Account, Accounts, Outcome, Principal, Rejection
 from ocgate.core.presigned import MAX_EXPIRES, PresignedURL, Rules, find_match
-from ocgate.core.signed_text import candidates, origins, without_signature
+from ocgate.core.signed_text import Candidate, candidates, origins, without_signature
 from ocgate.core.targets import TARGET, Target
-from ocgate_middleware.costly import FailureLimit, Verdicts, client_name, run_costly
+from ocgate_middleware.costly import (
+    LONGEST_NAME,
+    FailureLimit,
+    LimitReached,
+    Verdicts,
+    client_name,
+    limited_name,
+    run_costly,
+)
 from ocgate_middleware.identify import identified
 
 FORWARDED_ORIGIN = "ocgate.forwarded_origin"
@@ -177,10 +185,10 @@ class PresignedURLMiddleware:
         if url is None:
             return None
         for problem in url.problems(method=request.method, now=self._now(), rules=self._rules):
-            return Rejection(problem.reason, url.credential)
+            return _rejection(problem.reason, url)
         client = client_name(scope)
-        if self._limited(client, url.credential):
-            return Rejection("limited", url.credential)
+        if self._limited(client, url.credential, excused=self._is_trusted(client, url.credential)):
+            return _rejection("limited", url)
         return await self._checks.once(name, lambda: self._check(name, url, request, client))
 
     async def _still_right(self, known: _Verified) -> Outcome:
@@ -201,7 +209,7 @@ class PresignedURLMiddleware:
             return self._refused("unknown_user", url, client)
         keys = await self._keys.find(account.id)
         if self._mismatched.get(self._mismatched.key(name, *keys)):
-            return Rejection("signature_mismatch", url.credential)
+            return _rejection("signature_mismatch", url)
         # The key may have been made elsewhere within this second, and used at once.
         keys = await self._keys.find(account.id, fresh=True)
         if not keys:
@@ -213,11 +221,24 @@ class PresignedURLMiddleware:
             self._origins(url, request),
             prefer=self._fitted.get(seen_at),
         )
-        match = await run_costly(find_match, url.signature, texts, keys, client=client)
+        excused = self._is_trusted(client, url.credential)
+
+        def match_unless_limited() -> tuple[Candidate, bytes] | None:
+            if self._limited(client, url.credential, excused=excused):
+                raise LimitReached
+            match = find_match(url.signature, texts, keys)
+            if match is None:
+                self._count_failure(url, client)
+            return match
+
+        try:
+            match = await run_costly(match_unless_limited, client=client)
+        except LimitReached:
+            return _rejection("limited", url)
         if match is None:
             mismatch = self._mismatched.key(name, *keys)
             self._mismatched.remember(mismatch, value=True, seconds=MISMATCH_SECONDS)
-            return self._refused("signature_mismatch", url, client)
+            return _rejection("signature_mismatch", url)
         candidate, key = match
         left = url.seconds_left(now := self._now())
         until = now + timedelta(seconds=left)
@@ -242,19 +263,28 @@ class PresignedURLMiddleware:
             forwarded=request.forwarded or None,
         )
 
-    def _limited(self, client: str, credential: str) -> bool:
+    def _limited(self, client: str, credential: str, *, excused: bool) -> bool:
         return self._client_failures.blocked(client) or (
-            self._credential_failures.blocked(credential)
-            and self._trusted.get(self._pair(client, credential)) is None
+            not excused and self._credential_failures.blocked(limited_name(credential))
         )
 
     def _refused(self, reason: str, url: PresignedURL, client: str) -> Rejection:
+        self._count_failure(url, client)
+        return _rejection(reason, url)
+
+    def _count_failure(self, url: PresignedURL, client: str) -> None:
         self._client_failures.failed(client)
-        self._credential_failures.failed(url.credential)
-        return Rejection(reason, url.credential)
+        self._credential_failures.failed(limited_name(url.credential))
+
+    def _is_trusted(self, client: str, credential: str) -> bool:
+        return self._trusted.get(self._pair(client, credential)) is not None
 
     def _pair(self, client: str, credential: str) -> bytes:
         return self._trusted.key(client.encode(), credential.encode())
+
+
+def _rejection(reason: str, url: PresignedURL) -> Rejection:
+    return Rejection(reason, url.credential[:LONGEST_NAME])
 
 
 def _origin(url: str) -> bytes:

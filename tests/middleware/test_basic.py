@@ -1,6 +1,7 @@
 import asyncio
 import base64
 import logging
+import os
 from typing import Any
 
 import bcrypt
@@ -160,6 +161,25 @@ async def test_who_fails_too_often_is_refused_without_a_check(checks: Checks) ->
     assert await ask(gate, "alan", "geheim") == Rejection("limited", "alan")
     assert len(checks.hashes) == 3
     assert isinstance(await ask(gate, "alan", "geheim", "192.0.2.8"), Principal)
+
+
+async def test_a_burst_of_guesses_gets_no_more_checks_than_one_after_the_other(
+    checks: Checks,
+) -> None:
+    gate = BasicAuthMiddleware(Upstream(), users=Users(), failures_per_account=3)
+    guesses = (ask(gate, "alan", f"guess{n}", f"192.0.2.{n}") for n in range(50))
+    found = await asyncio.gather(*guesses)
+    assert found.count(Rejection("limited", "alan")) >= 50 - len(checks.hashes)
+    # Those that run at the same moment cannot know of each other.
+    assert 3 <= len(checks.hashes) < 3 + (os.cpu_count() or 1)
+
+
+async def test_all_spellings_of_a_name_have_one_limit() -> None:
+    gate = BasicAuthMiddleware(Upstream(), users=Users(), failures_per_account=3)
+    for name in ("\u00e4nne", "a\u0308nne", "\u00c4nne"):
+        assert await ask(gate, name, name) == Rejection("unknown_user", name)
+    assert await ask(gate, "A\u0308NNE", "guess") == Rejection("limited", "A\u0308NNE")
+    assert await ask(gate, "anne", "guess") == Rejection("unknown_user", "anne")
 
 
 @pytest.mark.parametrize("name", ["alan", "nobody"])

@@ -2,6 +2,7 @@ import asyncio
 import hashlib
 import json
 import logging
+import os
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -439,6 +440,30 @@ async def test_junk_is_limited_by_client_and_an_honest_url_is_not(
     assert await world.outcome(fresh, client=("192.0.2.8", 1)) == "user alan"
     clock[0] += 11
     assert await world.outcome(await world.signed("/later")) == "user alan"
+
+
+async def test_a_burst_of_junk_costs_no_more_than_one_after_the_other(
+    derivations: Derivations,
+) -> None:
+    world = World(client_failures=FailureLimit(attempts=3, seconds=300))
+    junk = [tampered(await world.signed(f"/junk{n}")) for n in range(50)]
+    derivations.count = 0
+    outcomes = await asyncio.gather(*(world.outcome(url) for url in junk))
+    assert set(outcomes) == {"signature_mismatch", "limited"}
+    # Those that run at the same moment cannot know of each other.
+    assert 3 <= derivations.count < 3 + (os.cpu_count() or 1)
+
+
+async def test_the_name_in_a_log_line_is_bounded_and_all_its_spellings_have_one_limit() -> None:
+    world = World(credential_failures=FailureLimit(attempts=2, seconds=300))
+    long = await world.signed(user="x" * 4000)
+    refused = await world.app.authenticate(scope_of(long))
+    assert refused == Rejection("unknown_user", "x" * 255)
+    for n, name in enumerate(("Zo\u00eb", "Zoe\u0308")):
+        url = await world.signed(user=name)
+        assert await world.outcome(url, client=(f"192.0.2.{n}", 1)) == "unknown_user"
+    url = await world.signed(user="zo\u00eb")
+    assert await world.outcome(url, client=("192.0.2.9", 1)) == "limited"
 
 
 async def test_a_name_under_attack_is_limited_except_where_it_is_at_home() -> None:
