@@ -25,7 +25,7 @@ from ocgate_middleware.identify import LOG_FIELDS
 
 CLIENT_LEFT = 499
 
-log = logging.getLogger("ocgate.access")
+LOGGER = logging.getLogger("ocgate.access")
 
 
 class RequestObserver(Protocol):
@@ -54,7 +54,7 @@ class AccessLogMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, and write it down when it is over."""
         observe = self._observe
-        if scope["type"] != "http" or not (observe or log.isEnabledFor(logging.INFO)):
+        if scope["type"] != "http" or not (observe or LOGGER.isEnabledFor(logging.INFO)):
             await self.app(scope, receive, send)
             return
         line: dict[str, Any] = {}
@@ -88,11 +88,11 @@ class AccessLogMiddleware:
             if observe:
                 observe.request_finished(scope["method"], status, seconds)
                 _observe_credential(observe, line)
-            if log.isEnabledFor(logging.INFO):
+            if LOGGER.isEnabledFor(logging.INFO):
                 fields = _fields(scope, line, status, size, seconds)
                 if not complete and "status" not in line:
                     fields["aborted"] = True
-                log.info("access-log", extra={"fields": fields})
+                LOGGER.info("access-log", extra={"fields": fields})
 
 
 def _fields(

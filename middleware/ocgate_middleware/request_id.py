@@ -23,14 +23,25 @@ _NAME = b"x-request-id"
 _SAFE = re.compile(rb"[A-Za-z0-9._~:/+=@-]{1,128}")
 
 
-class RequestIdMiddleware:
-    """See the module docstring."""
+class RequestIds:
+    """Ids that no other request has: a random prefix for the process, and a number."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self) -> None:
         # Two processes draw the same prefix once in 2**32 starts (birthday bound on 64 bits).
         self._prefix = os.urandom(8).hex().encode() + b"-"
         self._count = itertools.count(1)
+
+    def take(self) -> bytes:
+        """Return the next one."""
+        return self._prefix + b"%06d" % next(self._count)
+
+
+class RequestIdMiddleware:
+    """See the module docstring. Several may share their `ids`."""
+
+    def __init__(self, app: ASGIApp, *, ids: RequestIds | None = None) -> None:
+        self.app = app
+        self._ids = ids or RequestIds()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with its id."""
@@ -42,7 +53,7 @@ class RequestIdMiddleware:
         if len(given) == 1 and _SAFE.fullmatch(given[0]):
             request_id = given[0]
         else:
-            request_id = self._prefix + b"%06d" % next(self._count)
+            request_id = self._ids.take()
             if given:
                 headers = [header for header in headers if header[0] != _NAME]
             headers = [*headers, (_NAME, request_id)]

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ocgate.config.settings import Settings
 from ocgate.core.errors import OcgateError
 from ocgate.core.header_names import Header
-from ocgate.core.identity import PRINCIPAL
+from ocgate.core.identity import PRINCIPAL, Principal
 from ocgate.core.identity_headers import IDENTITY_FAMILY, IdentityHeaderNames, identity_headers
 from ocgate.core.routing import Route
 from ocgate.upstream.balancer import Upstream
@@ -17,6 +17,8 @@ from ocgate.upstream.relay import Relay
 from ocgate.upstream.request_heads import HeadersFor
 from ocgate.upstream.settings import Limits, Timeouts
 from ocgate.upstream.tls import backend_tls
+
+_MOST_RECENT = 256
 
 
 class ServiceUnavailable(OcgateError):
@@ -95,11 +97,20 @@ class Backends:
             (name.lower().encode(), value.encode()) for name, value in route.additional_headers
         ]
 
+        # The same few principals ask again and again; comparing them would cost more.
+        recent: dict[int, tuple[Principal, list[Header]]] = {}
+
         def headers_for(scope: Scope) -> Iterable[Header]:
             principal = scope.get(PRINCIPAL)
             if principal is None:
                 return fixed
-            return [*fixed, *identity_headers(principal, names)]
+            known = recent.get(id(principal))
+            if known is None or known[0] is not principal:
+                if len(recent) >= _MOST_RECENT:
+                    recent.clear()
+                known = principal, [*fixed, *identity_headers(principal, names)]
+                recent[id(principal)] = known
+            return known[1]
 
         return headers_for
 

@@ -9,6 +9,7 @@ from ocgate import __version__
 from ocgate.app.backends import Backends
 from ocgate.app.dispatch import Dispatch, to_endpoint
 from ocgate.app.responses import with_response_headers
+from ocgate.app.shortcut import Shortcut
 from ocgate.app.state import NoAccounts, State, open_state
 from ocgate.config.named_files import read_policy
 from ocgate.config.settings import Settings
@@ -20,7 +21,7 @@ from ocgate_middleware.basic import BasicAuthMiddleware
 from ocgate_middleware.errors import ErrorMiddleware
 from ocgate_middleware.forwarded import ForwardedMiddleware
 from ocgate_middleware.presigned_url import PresignedURLMiddleware
-from ocgate_middleware.request_id import RequestIdMiddleware
+from ocgate_middleware.request_id import RequestIdMiddleware, RequestIds
 from ocgate_middleware.require_principal import RequirePrincipalMiddleware
 from ocgate_middleware.target_guard import TargetGuardMiddleware
 
@@ -80,24 +81,34 @@ def create_gate(settings: Settings, *, environ: Mapping[str, str]) -> Gate:
     services: dict[str, ASGIApp] = {"ocs": ocs} if ocs is not None else {}
 
     router = Router(settings.routes if "proxy" in settings.services else ())
-    app: ASGIApp = Dispatch(
+    dispatch = Dispatch(
         _protected(settings, state),
         router,
         lambda route: backends.serving(route, services),
         ocs=ocs,
     )
     origin = settings.door.public_url
-    app = TargetGuardMiddleware(
-        app,
+    app: ASGIApp = TargetGuardMiddleware(
+        dispatch,
         allow_encoded_slash=settings.door.allow_encoded_slash,
         max_target=settings.limits.target,
         origins=(origin.encode(),) if origin else (),
     )
     app = ErrorMiddleware(app)
     app = with_response_headers(app, settings, policy)
-    app = RequestIdMiddleware(app)
+    ids = RequestIds()
+    app = RequestIdMiddleware(app, ids=ids)
     metrics = Metrics(version=__version__)
     app = AccessLogMiddleware(app, observe=metrics)
+    if not policy.policy.has_nonce:
+        app = Shortcut(
+            app,
+            dispatch=dispatch,
+            ids=ids,
+            observe=metrics,
+            max_target=settings.limits.target,
+            allow_encoded_slash=settings.door.allow_encoded_slash,
+        )
     trusted = [str(network) for network in settings.door.trusted_proxies]
     app = ForwardedMiddleware(app, trusted=trusted)
     return Gate(app, state, backends, metrics)

@@ -143,6 +143,8 @@ class Connection(ResponseReader, asyncio.Protocol):
         if self.status:
             if not self.reading_paused and age > pool.idle_ticks:
                 self.fail(BadGateway("the backend stopped in the middle of its answer"))
+            elif age >= 1 and self.owner is not None:
+                self.owner.watch()
             return
         if self.uploading:
             # until the request is complete, only a backend that does not read is late

@@ -17,6 +17,10 @@ from ocgate.upstream.tunnel import offered, tunnel
 
 _CLOSE: Header = (b"connection", b"close")
 
+_SMALL = 64 * 1024
+"""Bytes of a body that is fetched even for a client that has left. The price of looking for
+it is paid only if the rest does not come at once (`Connection.check`)."""
+
 
 class Relay:
     """Reverse proxy to one `Upstream`.
@@ -104,7 +108,8 @@ async def _answer(
         await send({"type": "http.response.body", "body": connection.read_all()})
         return
     await send(start)
-    exchange.watch()
+    if not 0 <= connection.remaining <= _SMALL:
+        exchange.watch()
     more = True
     while more:
         body = await connection.read()
