@@ -44,9 +44,9 @@ def drain_slowly(peer: Peer) -> tuple[int, int]:
     with contextlib.ExitStack() as stack, selectors.DefaultSelector() as selector:
         left: dict[socket.socket, int] = {}
         for _ in range(CLIENTS):
-            connection = stack.enter_context(slow_reader(peer.port, "/100m"))
-            left[connection] = SIZE
-            selector.register(connection, selectors.EVENT_READ)
+            reader = stack.enter_context(slow_reader(peer.port, "/100m"))
+            left[reader] = SIZE
+            selector.register(reader, selectors.EVENT_READ)
         while left:
             tick = time.monotonic()
             allowed = dict.fromkeys(left, int(RATE * TICK))

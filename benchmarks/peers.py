@@ -3,7 +3,7 @@
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +33,7 @@ Start = Callable[[Path, int, str], contextlib.AbstractContextManager[Peer]]
 
 
 @contextlib.contextmanager
-def file_server(folder: Path) -> Iterator[str]:
+def file_server(folder: Path) -> Generator[str]:
     """Run the nginx that holds the files and takes uploads; yields its origin."""
     files = folder / "files"
     files.mkdir()
@@ -55,7 +55,7 @@ def file_server(folder: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def nginx_proxy(folder: Path, port: int, backend: str) -> Iterator[Peer]:
+def nginx_proxy(folder: Path, port: int, backend: str) -> Generator[Peer]:
     """nginx with its default buffers, streaming both ways, keeping its connections alive."""
     with _nginx(
         folder,
@@ -76,14 +76,14 @@ def nginx_proxy(folder: Path, port: int, backend: str) -> Iterator[Peer]:
 
 
 @contextlib.contextmanager
-def caddy_proxy(folder: Path, port: int, backend: str) -> Iterator[Peer]:
+def caddy_proxy(folder: Path, port: int, backend: str) -> Generator[Peer]:
     """Caddy's reverse_proxy."""
     with _caddy(folder, port, f"reverse_proxy {backend}", "proxy") as pid:
         yield Peer("caddy reverse_proxy", port, pid)
 
 
 @contextlib.contextmanager
-def caddy_forward_auth(folder: Path, port: int, backend: str) -> Iterator[Peer]:
+def caddy_forward_auth(folder: Path, port: int, backend: str) -> Generator[Peer]:
     """Caddy that asks a small Python service (hash and look-up) about every request."""
     with reserved_port() as verify_port:
         argv = [sys.executable, "-m", "uvicorn", "benchmarks.verify:app", "--log-level", "error"]
@@ -102,7 +102,7 @@ def caddy_forward_auth(folder: Path, port: int, backend: str) -> Iterator[Peer]:
 
 
 @contextlib.contextmanager
-def fastapi_proxy_lib(folder: Path, port: int, backend: str) -> Iterator[Peer]:
+def fastapi_proxy_lib(folder: Path, port: int, backend: str) -> Generator[Peer]:
     """The best known reverse proxy for ASGI that is built on httpx."""
     argv = [sys.executable, "-m", "benchmarks.fastapi_proxy", str(port), f"http://{backend}/"]
     with child(
@@ -112,7 +112,7 @@ def fastapi_proxy_lib(folder: Path, port: int, backend: str) -> Iterator[Peer]:
 
 
 @contextlib.contextmanager
-def ocgate(folder: Path, port: int, backend: str) -> Iterator[Peer]:
+def ocgate(folder: Path, port: int, backend: str) -> Generator[Peer]:
     """The whole gate: authentication on, every middleware in place, default log level."""
     data = folder / "ocgate"
     data.mkdir()
@@ -142,7 +142,7 @@ def ocgate(folder: Path, port: int, backend: str) -> Iterator[Peer]:
 @contextlib.contextmanager
 def _nginx(
     folder: Path, name: str, server: str, *, tested: bool, port: int = 0, upstream: str = ""
-) -> Iterator[tuple[int, int]]:
+) -> Generator[tuple[int, int]]:
     program = find("nginx")
     assert program is not None
     with contextlib.ExitStack() as stack:
@@ -182,7 +182,7 @@ def _nginx(
 
 
 @contextlib.contextmanager
-def _caddy(folder: Path, port: int, rule: str, name: str) -> Iterator[int]:
+def _caddy(folder: Path, port: int, rule: str, name: str) -> Generator[int]:
     program = find("caddy")
     assert program is not None
     home = folder / f"caddy-{name}"

@@ -51,7 +51,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         run: Callable[[argparse.Namespace], int] = arguments.run
         code = run(arguments)
         sys.stdout.flush()
-        return code
     except SystemExit as wanted:
         return wanted.code if isinstance(wanted.code, int) else 2
     except OcgateError as error:
@@ -66,6 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    return code
 
 
 def parser(given: str = "") -> argparse.ArgumentParser:

@@ -90,5 +90,6 @@ def principal_of(scope: Mapping[str, Any]) -> Principal:
     """
     principal = scope.get(PRINCIPAL)
     if not isinstance(principal, Principal):
-        raise LookupError("no principal in the scope: require_principal is missing in front")
+        why = "no principal in the scope: require_principal is missing in front"
+        raise LookupError(why)  # noqa: TRY004 - it is missing, not of a wrong type
     return principal
