@@ -19,6 +19,9 @@ HIGH: Final = 128 * 1024
 time, so one direction never holds more than the two together."""
 LOW: Final = 32 * 1024
 
+SMALL: Final = 64 * 1024
+"""Bytes of a body that is waited for, a quarter of a second at most, before the head goes on."""
+
 SWITCHED: Final = 101
 
 
@@ -40,6 +43,7 @@ class Connection(ResponseReader, asyncio.Protocol):
     __slots__ = (
         "_drained",
         "_go_ahead",
+        "_held",
         "_waiter",
         "error",
         "idle_since",
@@ -69,21 +73,31 @@ class Connection(ResponseReader, asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._drained: asyncio.Future[None] | None = None
         self._go_ahead: asyncio.Future[None] | None = None
+        self._held = False
 
     def begin(self, head: bytes, *, bodiless: bool, owner: Waiting) -> None:
         """Send a request head; `bodiless` says that the answer has no body (HEAD)."""
         self.expect(bodiless=bodiless)
         self.owner = owner
         self.progress = self.pool.tick
+        self._held = True
         self.transport.write(head)
 
     async def answered(self) -> None:
-        """Wait for the final response head. Raises what `fail` was told, or BadGateway."""
-        while not self.status:
+        """Wait for the final response head, and with it for a small body.
+
+        Raises what `fail` was told, or BadGateway.
+        """
+        while not self.status or self._is_held():
             if self.error is not None:
                 raise self.error
             self._waiter = self.pool.loop.create_future()
             await self._waiter
+        self._held = False
+
+    def _is_held(self) -> bool:
+        # Head and body in one write, and a small body that breaks off is still a 502.
+        return self._held and 0 < self._length <= SMALL and not self.complete
 
     async def read(self) -> bytes:
         """Return the next body bytes, or nothing at the end. Raises as `answered`."""
@@ -145,6 +159,8 @@ class Connection(ResponseReader, asyncio.Protocol):
                 self.fail(BadGateway("the backend stopped in the middle of its answer"))
             elif age >= 1 and self.owner is not None:
                 self.owner.watch()
+                self._held = False
+                self._wake()
             return
         if self.uploading:
             # until the request is complete, only a backend that does not read is late
@@ -187,7 +203,7 @@ class Connection(ResponseReader, asyncio.Protocol):
             self.reading_paused = True
             self.transport.pause_reading()
         waiter = self._waiter
-        if waiter is not None and not waiter.done():
+        if waiter is not None and not waiter.done() and not self._is_held():
             waiter.set_result(None)
         if self._go_ahead is not None:
             self._wake()

@@ -17,10 +17,6 @@ from ocgate.upstream.tunnel import offered, tunnel
 
 _CLOSE: Header = (b"connection", b"close")
 
-_SMALL = 64 * 1024
-"""Bytes of a body that is fetched even for a client that has left. The price of looking for
-it is paid only if the rest does not come at once (`Connection.check`)."""
-
 
 class Relay:
     """Reverse proxy to one `Upstream`.
@@ -108,8 +104,7 @@ async def _answer(
         await send({"type": "http.response.body", "body": connection.read_all()})
         return
     await send(start)
-    if not 0 <= connection.remaining <= _SMALL:
-        exchange.watch()
+    exchange.watch()
     more = True
     while more:
         body = await connection.read()

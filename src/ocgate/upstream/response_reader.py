@@ -92,11 +92,6 @@ class ResponseReader:
         self.upgrade = self.surplus = b""
         self.complete = self.continued = self.has_location = self.touched = False
 
-    @property
-    def remaining(self) -> int:
-        """How many body bytes are still to come; -1 where only the end will tell."""
-        return self._remaining
-
     def feed(self, data: bytes) -> None:
         """Read what the backend sent. Raises BadGateway where it is not an HTTP response."""
         self.touched = True
