@@ -82,11 +82,6 @@ def parse_int(text: str) -> int:
     return int(_OCTAL.sub(r"\g<1>0o\2", text), 0)
 
 
-def split_list(text: str) -> tuple[str, ...]:
-    """Split at commas; blanks around the segments and empty segments are dropped."""
-    return clean_items(text.split(","))
-
-
 def clean_items(items: Sequence[str]) -> tuple[str, ...]:
     """Trim every item and drop the empty ones."""
     trimmed = (parse_text(item).strip() for item in items)

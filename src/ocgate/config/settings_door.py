@@ -227,13 +227,6 @@ class Logs:
         env="OC_LOG_PRETTY;PROXY_LOG_PRETTY;OCGATE_LOG_PRETTY",
         yaml="commons:log.pretty;proxy:log.pretty;ocgate:log.pretty",
     )
-    color: bool = key(
-        BOOL,
-        "Colours in pretty lines.",
-        default=False,
-        env="OC_LOG_COLOR;PROXY_LOG_COLOR;OCGATE_LOG_COLOR",
-        yaml="commons:log.color;proxy:log.color;ocgate:log.color",
-    )
     file: str = key(
         PATH,
         "File that lines are appended to. Empty: standard error.",

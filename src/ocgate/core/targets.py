@@ -138,11 +138,6 @@ def parse_destination(
     return parse_target(path, query, allow_encoded_slash=allow_encoded_slash)
 
 
-def has_prefix(target: Target, prefix: bytes) -> bool:
-    """Say whether the folded path is `prefix` or lies below it, on whole segments."""
-    return within(target.folded, prefix)
-
-
 def within(path: bytes, prefix: bytes) -> bool:
     """Say whether `path` is `prefix` or lies below it: `/a` has `/a`, `/a/` and `/a/b`, not `/ab`.
 
