@@ -56,6 +56,22 @@ async def test_an_entry_without_its_own_time_to_live_gets_the_one_of_the_store(
     await store.aclose()
 
 
+async def test_a_value_of_another_type_is_read_as_the_bytes_of_its_text(tmp_path: Path) -> None:
+    """SQLite keeps any type in any column, so somebody's repair by hand is no error here."""
+    path = tmp_path / "store.db"
+    store = SQLiteStore(SQLiteFile(path), database="d", table="t")
+    for name in ("blob", "text", "number"):
+        await store.put(name, b"v")
+    sql = sqlite3.connect(path)
+    with sql:
+        sql.execute("UPDATE entries SET value = 'ab' WHERE name = 'text'")
+        sql.execute("UPDATE entries SET value = 5 WHERE name = 'number'")
+    sql.close()
+    found = [await store.get(name) for name in ("blob", "text", "number")]
+    assert [entry.value for entry in found if entry] == [b"v", b"ab", b"5"]
+    await store.aclose()
+
+
 async def test_more_names_than_one_page_are_listed(tmp_path: Path) -> None:
     file = SQLiteFile(tmp_path / "store.db")
     store = SQLiteStore(file, database="d", table="t")

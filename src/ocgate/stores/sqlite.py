@@ -16,7 +16,7 @@ from ocgate.stores.calls import encoded
 from ocgate.stores.sqlite_file import SQLiteFile
 
 _GET = """
-SELECT value, revision FROM entries
+SELECT CAST(value AS BLOB), revision FROM entries
 WHERE database = :database AND "table" = :table AND name = :name
     AND (expires_at IS NULL OR expires_at > :now)
 """
