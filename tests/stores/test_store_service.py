@@ -80,3 +80,15 @@ def test_one_node_is_enough() -> None:
         store_service_store(
             StoreSettings("ocisstoreservice", ("a:1", "b:1")), database="d", table="t"
         )
+
+
+async def test_the_reason_of_a_service_that_is_down_is_one_line() -> None:
+    async with family_store() as (_, address):
+        pass
+    store = store_at(address)
+    with pytest.raises(StoreError) as caught:
+        await store.get("n")
+    assert caught.value.detail.startswith("store service: ")
+    assert "\n" not in caught.value.detail
+    assert address in caught.value.detail
+    await store.aclose()

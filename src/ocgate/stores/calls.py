@@ -1,7 +1,7 @@
 """What every call to a backend has in common: a checked name, a time-out, one kind of error."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 from ocgate.core.errors import StoreError
@@ -24,11 +24,14 @@ def encoded(name: str) -> bytes:
 
 @asynccontextmanager
 async def answering(
-    backend: str, seconds: float, *failures: type[Exception]
+    backend: str,
+    seconds: float,
+    *failures: type[Exception],
+    reason: Callable[[Exception], str] = str,
 ) -> AsyncGenerator[None]:
     """Bound what is awaited inside and turn the backend's `failures` into `StoreError`.
 
-    The foreign exception's text goes to the log (`detail`), never to a client.
+    What `reason` makes of the foreign exception goes to the log (`detail`), never to a client.
     """
     try:
         async with asyncio.timeout(seconds):
@@ -36,5 +39,5 @@ async def answering(
     except Exception as exc:
         if not isinstance(exc, (TimeoutError, OSError, *failures)):
             raise
-        reason = str(exc) or type(exc).__name__
-        raise StoreError("The store did not answer.", detail=f"{backend}: {reason}") from exc
+        why = reason(exc) or type(exc).__name__
+        raise StoreError("The store did not answer.", detail=f"{backend}: {why}") from exc

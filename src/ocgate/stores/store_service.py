@@ -146,7 +146,7 @@ class StoreServiceStore:
         await self._channel.aclose()
 
     def _answering(self) -> AbstractAsyncContextManager[None]:
-        return answering("store service", self._timeout, grpc.RpcError)
+        return answering("store service", self._timeout, grpc.RpcError, reason=_details)
 
     async def _read(self, name: str) -> _Found:
         options = pb.ReadOptions(database=self._database, table=self._table)
@@ -200,3 +200,8 @@ def store_service_store(settings: StoreSettings, *, database: str, table: str) -
 
 def _hash(value: bytes) -> str:
     return hashlib.sha256(value).hexdigest()
+
+
+def _details(error: Exception) -> str:
+    # gRPC's own text says it twice, on five lines.
+    return str(error.details()) if isinstance(error, AioRpcError) else str(error)
