@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from ocgate.config.settings_credentials import STORE_KINDS
 from ocgate.core.errors import ConfigError
 from ocgate.stores.open import KINDS, open_store
 from ocgate.stores.settings import StoreSettings
@@ -49,3 +50,7 @@ def test_without_grpc_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setitem(sys.modules, "grpc", None)
     with pytest.raises(ConfigError, match=r"pip install ocgate\[store-service\]"):
         open_store(StoreSettings("opencloudstoreservice"), database="d", table="t")
+
+
+def test_the_configuration_knows_the_same_kinds() -> None:
+    assert STORE_KINDS == KINDS
