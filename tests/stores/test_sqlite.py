@@ -1,4 +1,6 @@
 import sqlite3
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -70,6 +72,37 @@ async def test_a_value_of_another_type_is_read_as_the_bytes_of_its_text(tmp_path
     found = [await store.get(name) for name in ("blob", "text", "number")]
     assert [entry.value for entry in found if entry] == [b"v", b"ab", b"5"]
     await store.aclose()
+
+
+_CHECK_ON_A_FULL_DISK = """
+import asyncio, resource, sys
+from pathlib import Path
+from ocgate.core.errors import StoreError
+from ocgate.stores.sqlite import SQLiteStore
+from ocgate.stores.sqlite_file import SQLiteFile
+
+async def main():
+    path = Path(sys.argv[1])
+    store = SQLiteStore(SQLiteFile(path), database="d", table="t")
+    await store.put("n", b"v")
+    await store.check()
+    written = path.with_name(path.name + "-wal").stat().st_size
+    resource.setrlimit(resource.RLIMIT_FSIZE, (written, written))
+    print((await store.get("n")).value)
+    try:
+        await store.check()
+    except StoreError as error:
+        print(error)
+    await store.aclose()
+
+asyncio.run(main())
+"""
+
+
+def test_a_full_disk_is_found_by_the_check(tmp_path: Path) -> None:
+    argv = [sys.executable, "-c", _CHECK_ON_A_FULL_DISK, str(tmp_path / "store.db")]
+    ran = subprocess.run(argv, check=True, capture_output=True, timeout=30)
+    assert ran.stdout.decode().splitlines() == ["b'v'", "The store did not answer."]
 
 
 async def test_more_names_than_one_page_are_listed(tmp_path: Path) -> None:

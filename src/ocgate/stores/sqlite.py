@@ -114,7 +114,7 @@ class SQLiteStore:
 
     async def check(self) -> None:
         """Raise StoreError unless the file can be written now."""
-        await self._file.write(lambda _: None)
+        await self._file.write(_rewrite_version)
 
     async def aclose(self) -> None:
         """Close the file, for every namespace that was made on it."""
@@ -141,6 +141,12 @@ class SQLiteStore:
         values = {**self._space, "after": after, "now": int(self._clock() * 1000)}
         rows = await self._file.read(lambda sql: sql.execute(_NAMES, values).fetchall())
         return [row[0] for row in rows]
+
+
+def _rewrite_version(sql: sqlite3.Connection) -> None:
+    """Write what is there already; a transaction without a change succeeds on a full disk."""
+    version = int(sql.execute("PRAGMA user_version").fetchone()[0])
+    sql.execute(f"PRAGMA user_version = {version}")
 
 
 async def databases(file: SQLiteFile) -> list[str]:
