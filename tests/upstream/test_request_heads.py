@@ -1,3 +1,4 @@
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -92,6 +93,21 @@ def test_the_forwarding_fields_say_what_the_gate_knows() -> None:
         read(client=("2001:db8::1", 1)).fields
     )
     assert b'forwarded: for=unknown;proto=https;host="gate"' in read(client=None).fields
+
+
+def test_long_hosts_are_not_remembered() -> None:
+    """A head may have 64 KiB of host; a thousand of them would be 200 MB."""
+    reader = heads()
+    tracemalloc.start()
+    try:
+        for number in range(200):
+            host = b"%d" % number + b"x" * 50_000
+            request = reader.read(scope(headers=[(b"host", host)]))
+            assert b"x-forwarded-host: " + host in request.fields
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 1_000_000
     with pytest.raises(BadRequest):
         heads().read({**scope(), "headers": [(b"host", b'a";for=6.6.6.6')]})
 

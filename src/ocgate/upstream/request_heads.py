@@ -164,6 +164,9 @@ class RequestHeads:
         lines = self._forwarded.get(key)
         if lines is None:
             lines = _forwarding_fields(*key)
+            # Bounded in both ways, because clients choose the hosts.
+            if len(host) > _LONGEST_REMEMBERED:
+                return lines
             if len(self._forwarded) >= _MOST_REMEMBERED:
                 self._forwarded.clear()
             self._forwarded[key] = lines
