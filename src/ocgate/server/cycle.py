@@ -20,6 +20,7 @@ from ocgate.server.limits import Limits
 log = logging.getLogger("ocgate.server")
 
 _OURS = frozenset((b"content-length", b"transfer-encoding", b"connection"))
+_CONTROLS = bytes([*range(0x09), *range(0x0A, 0x20), 0x7F])
 _WITHOUT_BODY = frozenset((204, 304))
 _NO_CONTENT = 204
 # Larger parts are handed on as they are instead of being copied next to each other.
@@ -192,8 +193,8 @@ class Cycle(RequestResponseCycle):
             count += 1
         head = b"".join(lines)
         # One look at the whole head finds every line end that is not ours.
-        if head.count(b"\n") != count or head.count(b"\r") != count or b"\0" in head:
-            raise RuntimeError("a response header has a line end or a NUL")
+        if len(head.translate(None, _CONTROLS)) != len(head) - 2 * count:
+            raise RuntimeError("a response header has a control character")
         self.response_started = True
         self.waiting_for_100_continue = False
         self._head = head + b"\r\n"
