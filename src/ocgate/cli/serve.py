@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import resource
@@ -49,6 +50,9 @@ def run(arguments: argparse.Namespace) -> int:
     gate = create_gate(settings, environ=os.environ)
     server = public_server(gate, settings)
     debug = debug_server(gate, loaded)
+    # What the start made lives as long as the process: the collector need not look at it again.
+    gc.collect()
+    gc.freeze()
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         runner.run(serve(server, debug))
     return 0
