@@ -1,6 +1,8 @@
 import asyncio
 import sqlite3
 import stat
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -28,6 +30,36 @@ async def test_the_file_and_its_companions_are_for_the_owner_alone(tmp_path: Pat
     assert modes == {"store.db": 0o600, "store.db-wal": 0o600, "store.db-shm": 0o600}
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     await file.aclose()
+
+
+_LOOK = """
+import sqlite3, sys
+sql = sqlite3.connect(sys.argv[1])
+print(*[name for (name,) in sql.execute("SELECT name FROM entries")])
+sql.close()
+"""
+
+
+def seen_by_another_process(path: Path) -> list[str]:
+    argv = [sys.executable, "-c", _LOOK, str(path)]
+    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout.split()
+
+
+async def test_a_process_that_comes_and_goes_takes_nothing_away(tmp_path: Path) -> None:
+    """Had our locks been lost, it would take itself for the last one and remove the -wal file."""
+    path = tmp_path / "store.db"
+    file = SQLiteFile(path)
+    assert await file.write(lambda sql: sql.execute(insert("a")).rowcount) == 1
+    assert await rows(file) == ["a"]
+    again = SQLiteFile(path)
+    assert await rows(again) == ["a"]
+    assert seen_by_another_process(path) == ["a"]
+    assert path.with_name("store.db-wal").exists()
+    await file.write(lambda sql: sql.execute(insert("b")))
+    assert seen_by_another_process(path) == ["a", "b"]
+    assert await rows(again) == ["a", "b"]
+    await file.aclose()
+    await again.aclose()
 
 
 async def test_every_commit_is_synced_to_the_disk(tmp_path: Path) -> None:

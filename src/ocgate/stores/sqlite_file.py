@@ -7,8 +7,10 @@ memory, so every process is on one machine and the file on a local file system.
 """
 
 import asyncio
+import contextlib
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -37,6 +39,10 @@ CREATE INDEX IF NOT EXISTS entries_by_expiry
 PRAGMA user_version = 1;
 COMMIT;
 """
+
+
+_MAKING = threading.Lock()
+"""Nobody in this process connects to a file between the two steps of making it."""
 
 
 class SQLiteFile:
@@ -123,9 +129,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _open(path: Path, patience: float) -> sqlite3.Connection:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # SQLite gives its -wal and -shm files the mode of the database itself.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    _make(path)
     connection = sqlite3.connect(path, timeout=patience, isolation_level=None)
     try:
         _prepare(connection, patience)
@@ -133,6 +137,19 @@ def _open(path: Path, patience: float) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _make(path: Path) -> None:
+    """Make the file if it is missing; SQLite gives its -wal and -shm files the same mode.
+
+    A file that is there is never opened here: closing it would take away all locks that SQLite
+    holds on it for this process (POSIX, fcntl), and another process that believes to be the last
+    one would remove the -wal file under our connections, with what they write later.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _MAKING, contextlib.suppress(FileExistsError):
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        os.close(os.open(path.resolve(), flags, 0o600))
 
 
 def _prepare(connection: sqlite3.Connection, patience: float) -> None:
