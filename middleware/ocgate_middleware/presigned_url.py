@@ -16,8 +16,9 @@
    nobody locks a user out from afar.
 
 The `OC-*` parameters are consumed. The inner app gets the path as it came and the query
-without them, every other pair byte for byte. Where nobody was identified here, because the
-request has no signature, a wrong one, or was identified further out, the query stays as it is.
+without them, every other pair byte for byte, and no header that asks for another method than
+the one that was signed. Where nobody was identified here, because the request has no signature,
+a wrong one, or was identified further out, the request stays as it is.
 
 Deployment caveat: the signature covers scheme and host as the client wrote them. Set
 `public_origin`, or have the proxy in front pass `Host` on. Behind a proxy that is not trusted
@@ -64,6 +65,7 @@ TRUST_SECONDS = 3600.0
 
 _utc_now = partial(datetime.now, UTC)
 _ORIGIN = re.compile(r"(https?)://([A-Za-z0-9._~:\[\]-]+)(?:/.*)?", re.IGNORECASE)
+_OTHER_METHOD = frozenset((b"x-http-method", b"x-http-method-override", b"x-method-override"))
 _SCHEMES = {"ws": "http", "wss": "https"}
 
 
@@ -159,7 +161,8 @@ class PresignedURLMiddleware:
         inner = await identified(scope, self)
         if PRINCIPAL in inner and PRINCIPAL not in scope:
             query = without_signature(scope["query_string"])
-            inner = {**inner, "query_string": query}
+            headers = [h for h in inner["headers"] if h[0] not in _OTHER_METHOD]
+            inner = {**inner, "query_string": query, "headers": headers}
             target: Target | None = scope.get(TARGET)
             if target is not None:
                 inner[TARGET] = replace(target, query=query)

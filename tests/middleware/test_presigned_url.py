@@ -175,6 +175,18 @@ async def test_the_parameters_of_the_signature_do_not_travel() -> None:
     assert scope[TARGET] == Target(b"/dav/%c3%bc$", b"b=%7e&&a=x%20y&OC-Other=1", b"/folded")
 
 
+async def test_no_header_makes_another_method_of_the_one_that_was_signed() -> None:
+    world = World()
+    url = await world.signed()
+    kept = scope_of(url)["headers"]
+    override = [(b"x-http-method-override", b"DELETE"), (b"x-method-override", b"DELETE")]
+    scope = await world.ask(url, headers=[*kept, *override, (b"x-http-method", b"DELETE")])
+    assert scope[PRINCIPAL] == Principal(ALAN, proven_by="presigned_url")
+    assert scope["headers"] == kept
+    refused = await world.ask(tampered(url), headers=[*kept, *override])
+    assert refused["headers"] == [*kept, *override]
+
+
 async def test_what_was_not_consumed_travels_as_it_came() -> None:
     world = World()
     url = await world.signed()
