@@ -27,6 +27,15 @@ def test_a_password_that_would_be_cut_is_refused(
     assert "72 bytes" in capsys.readouterr().err
 
 
+def test_a_password_that_is_no_text_is_refused(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = b"\xff\xfe\n".decode("utf-8", "surrogateescape")
+    monkeypatch.setattr("sys.stdin", io.StringIO(given))
+    assert main(["hash-password"]) == 1
+    assert capsys.readouterr().err == "ocgate: a password is text in UTF-8\n"
+
+
 def test_ctrl_d_at_the_prompt_is_no_password(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

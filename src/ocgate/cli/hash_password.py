@@ -33,7 +33,11 @@ def run(_arguments: argparse.Namespace) -> int:
             raise ConfigError("the two are not the same")
     else:
         password = sys.stdin.readline().rstrip("\r\n")
-    data = password.encode()
+    try:
+        data = password.encode()
+    except UnicodeEncodeError:
+        # Input that is not UTF-8 has surrogates, and no client sends such a password (RFC 7617).
+        raise ConfigError("a password is text in UTF-8") from None
     if not data or len(data) > MOST_BYTES or b"\0" in data:
         raise ConfigError(f"a password has 1 to {MOST_BYTES} bytes and no NUL")
     print(bcrypt.hashpw(data, bcrypt.gensalt(COST)).decode())
