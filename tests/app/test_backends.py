@@ -72,3 +72,36 @@ policies:
     async with gate_of(environ) as (_, client):
         assert (await client.get("/graph/v1.0/me", auth=ALAN)).status_code == 503
         assert (await client.get("/graph/v1.0/me")).status_code == 401
+
+
+async def test_no_client_sends_what_is_ours_under_any_configured_name(
+    environ: dict[str, str], recorder: Recorder, tmp_path: Path
+) -> None:
+    del environ["OCGATE_UPSTREAM"]
+    environ |= {"OCGATE_USER_HEADER": "X-Whoami", "OCGATE_GROUPS_HEADER": "X-Grp"}
+    (tmp_path / "proxy.yaml").write_text(
+        f"""
+policies:
+  - name: default
+    routes:
+      - endpoint: /open
+        backend: {recorder.origin}
+        unprotected: true
+      - endpoint: /special
+        backend: {recorder.origin}
+        remote_user_header: X-WebDAV-User
+        additional_headers:
+          X-Zone: north
+      - endpoint: /
+        backend: {recorder.origin}
+"""
+    )
+    forged = {"X-Whoami": "f1", "x.grp": "f2", "X-WebDAV-User": "f3", "X-Zone": "f4"}
+    async with gate_of(environ) as (_, client):
+        await client.get("/open/x", headers=forged)
+        await client.get("/x", headers=forged, auth=ALAN)
+        await client.get("/x", headers={"X-Honest": "f5"}, auth=ALAN)
+    seen = recorder.everything()
+    assert not [value for value in (b"f1", b"f2", b"f3", b"f4") if b": " + value in seen]
+    assert b"x-honest: f5\r\n" in seen
+    assert seen.count(b"x-whoami: alan\r\n") == 2

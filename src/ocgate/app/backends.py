@@ -1,6 +1,7 @@
 """From routes to the ASGI apps that serve them."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import astuple, replace
 from pathlib import Path
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -44,7 +45,6 @@ class Backends:
         )
         ca_file = Path(upstream.ca_cert) if upstream.ca_cert else None
         self._tls = backend_tls(ca_file=ca_file, insecure=upstream.insecure)
-        self._strip = (*IDENTITY_FAMILY, *settings.identity.strip)
         identity = settings.identity
         self._names = IdentityHeaderNames(
             user=identity.user,
@@ -53,6 +53,14 @@ class Backends:
             mail=identity.mail,
             groups=identity.groups,
             roles=identity.roles,
+        )
+        # Whatever any route may send as ours is never taken from a client, on any route.
+        self._strip = (
+            *IDENTITY_FAMILY,
+            *identity.strip,
+            *filter(None, astuple(self._names)),
+            *(route.remote_user_header for route in settings.routes if route.remote_user_header),
+            *(name for route in settings.routes for name, _ in route.additional_headers),
         )
         self._upstreams: dict[tuple[str, ...], Upstream] = {}
 
@@ -85,14 +93,7 @@ class Backends:
     def _headers_for(self, route: Route) -> HeadersFor:
         names = self._names
         if route.remote_user_header:
-            names = IdentityHeaderNames(
-                user=route.remote_user_header,
-                user_id=names.user_id,
-                display_name=names.display_name,
-                mail=names.mail,
-                groups=names.groups,
-                roles=names.roles,
-            )
+            names = replace(names, user=route.remote_user_header)
         fixed = [
             (name.lower().encode(), value.encode()) for name, value in route.additional_headers
         ]

@@ -19,6 +19,7 @@ be asked every time: its requests must not come to `remember`.
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from time import perf_counter
 from typing import Final
@@ -28,7 +29,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ocgate.app.dispatch import ENDPOINT, FOUND, Dispatch
 from ocgate.core.errors import BadRequest
 from ocgate.core.identity import PRINCIPAL, Principal
-from ocgate.core.targets import TARGET, parse_target
+from ocgate.core.targets import TARGET, Target, parse_target
+from ocgate.server.cycle import FIELDS, Fields
 from ocgate_middleware.access_log import CLIENT_LEFT, LOGGER, RequestObserver
 from ocgate_middleware.costly import Verdicts
 from ocgate_middleware.errors import ErrorMiddleware
@@ -61,16 +63,21 @@ class _Found:
     edits: tuple[Edit, ...]
     added: list[Header]
     added_names: frozenset[bytes]
+    written: Fields
 
-    def edit(self, headers: list[Header], request_id: bytes) -> list[Header]:
-        """Return the header list of an answer."""
-        if self.added_names.isdisjoint([name for name, _ in headers]):
-            return [*headers, *self.added, (_REQUEST_ID, request_id)]
-        edited = [header for header in headers if header[0] != _REQUEST_ID]
-        names = {name for name, _ in edited}
-        for change in reversed(self.edits):
-            change(edited, names)
-        return [*edited, (_REQUEST_ID, request_id)]
+    def edit(self, start: Message, request_id: bytes, *, written: bool) -> Message:
+        """Return the start of an answer; `written` where the server takes fields in final form."""
+        headers: list[Header] = start["headers"]
+        own = (_REQUEST_ID, request_id)
+        if not self.added_names.isdisjoint([name for name, _ in headers]):
+            edited = [header for header in headers if header[0] != _REQUEST_ID]
+            names = {name for name, _ in edited}
+            for change in reversed(self.edits):
+                change(edited, names)
+            return {**start, "headers": [*edited, own]}
+        if written:
+            return {**start, "headers": [*headers, own], FIELDS: self.written}
+        return {**start, "headers": [*headers, *self.added, own]}
 
 
 class Shortcut:
@@ -95,25 +102,26 @@ class Shortcut:
         self._allow_encoded_slash = allow_encoded_slash
         self._found: Verdicts[_Found] = Verdicts(size=size)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request by what is known, or let the whole stack look at it."""
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Serve a request by what is known, or let the whole stack look at it.
+
+        A plain function: one coroutine less to wake each time something happens.
+        """
         if (
             scope["type"] != "http"
             or scope["method"] not in _METHODS
             or b"OC-" in scope["query_string"]
             or LOGGER.isEnabledFor(logging.INFO)
         ):
-            await self.app(scope, receive, send)
-            return
+            return self.app(scope, receive, send)
         asked = f"{scope['method']} {scope['scheme']}".encode()
         key = self._found.key(b"\n".join((asked, *chain.from_iterable(scope["headers"]))))
         found = self._found.get(key)
         inner = None if found is None else self._inner(scope, found)
         if found is None or inner is None:
             scope = {**scope, FOUND: self._noting(key, scope["headers"])}
-            await self.app(scope, receive, send)
-        else:
-            await self._serve(inner, receive, send, found)
+            return self.app(scope, receive, send)
+        return self._serve(inner, receive, send, found)
 
     def _inner(self, scope: Scope, found: _Found) -> Scope | None:
         """Return the scope for the endpoint, or None where the whole stack has to look."""
@@ -121,7 +129,7 @@ class Shortcut:
         if len(raw_path) + len(query) > self._max_target:
             return None
         try:
-            target = parse_target(raw_path, query, allow_encoded_slash=self._allow_encoded_slash)
+            target = _target(raw_path, query, self._allow_encoded_slash)
         except BadRequest:
             return None
         choice = self._dispatch.choose(scope["method"], target)
@@ -137,14 +145,14 @@ class Shortcut:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, found: _Found) -> None:
         request_id = self._ids.take()
+        written = FIELDS in scope.get("extensions", ())
         status = 0
 
         def send_edited(message: Message) -> Awaitable[None]:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = found.edit(message["headers"], request_id)
-                message = {"type": "http.response.start", "status": status, "headers": headers}
+                message = found.edit(message, request_id, written=written)
             return send(message)
 
         scope[REQUEST_ID] = request_id.decode()
@@ -174,10 +182,16 @@ class Shortcut:
             for change in reversed(edits):
                 change(added, names)
             names.add(_REQUEST_ID)
-            found = _Found(principal, headers, edits, added, frozenset(names))
+            written = Fields.of(added)
+            found = _Found(principal, headers, edits, added, frozenset(names), written)
             self._found.remember(key, found, seconds=SECONDS)
 
         return note
+
+
+@lru_cache(maxsize=512)
+def _target(raw_path: bytes, query: bytes, allow_encoded_slash: bool) -> Target:
+    return parse_target(raw_path, query, allow_encoded_slash=allow_encoded_slash)
 
 
 def _raising(error: Exception) -> ASGIApp:

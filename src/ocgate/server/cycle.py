@@ -9,6 +9,8 @@ part of the body.
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from starlette.types import ASGIApp, Message, Scope
@@ -25,6 +27,31 @@ _WITHOUT_BODY = frozenset((204, 304))
 _NO_CONTENT = 204
 # Larger parts are handed on as they are instead of being copied next to each other.
 _COPIED = 16 * 1024
+
+
+FIELDS = "ocgate.fields"
+"""Extension, and key of `http.response.start`: fields in their final form (`Fields`), which
+follow those in `headers`."""
+
+BODY_FOLLOWS = "ocgate.body_follows"
+"""Key of `http.response.start`: the application sends body without waiting for anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """Field lines that were looked at once, for all the answers that have them."""
+
+    lines: bytes
+
+    @classmethod
+    def of(cls, headers: Collection[tuple[bytes, bytes]]) -> "Fields":
+        """Write them out. Raises ValueError for what may not be added to an answer."""
+        lines = [b"%b: %b" % (name.lower(), value) for name, value in headers]
+        if any(name.lower() in _OURS for name, _ in headers):
+            raise ValueError("the framing of an answer is not a field to add")
+        if any(line.translate(None, _CONTROLS) != line for line in lines):
+            raise ValueError("a response header has a control character")
+        return cls(b"".join(line + b"\r\n" for line in lines))
 
 
 class Connection(Protocol):
@@ -191,14 +218,16 @@ class Cycle(RequestResponseCycle):
         if not self.keep_alive:
             lines.append(b"connection: close\r\n")
             count += 1
+        fields: Fields | None = message.get(FIELDS)
         head = b"".join(lines)
         # One look at the whole head finds every line end that is not ours.
         if len(head.translate(None, _CONTROLS)) != len(head) - 2 * count:
             raise RuntimeError("a response header has a control character")
         self.response_started = True
         self.waiting_for_100_continue = False
-        self._head = head + b"\r\n"
-        self.connection.loop.call_soon(self._flush)
+        self._head = head + b"\r\n" if fields is None else b"%b%b\r\n" % (head, fields.lines)
+        if not message.get(BODY_FOLLOWS):
+            self.connection.loop.call_soon(self._flush)
 
     def _frame(self, status: int, length: int | None, lines: list[bytes]) -> int:
         """Decide how the body is delimited; returns how many header lines were added."""

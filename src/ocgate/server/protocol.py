@@ -20,7 +20,7 @@ import httptools
 
 from ocgate.core.targets import EMPTY_QUERY
 from ocgate.server.connection import BoundedConnection
-from ocgate.server.cycle import Cycle
+from ocgate.server.cycle import FIELDS, Cycle
 from ocgate.server.heads import Head, parse_head
 from ocgate.server.limits import Limits
 from ocgate.server.phases import Phase
@@ -36,6 +36,7 @@ log = logging.getLogger("ocgate.server")
 TARGET_ORIGIN = "ocgate.target_origin"
 """Scope key of `scheme://authority` (bytes) of a target in absolute form."""
 
+_EXTENSIONS: dict[str, object] = {FIELDS: {}}
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
 
 
@@ -131,7 +132,7 @@ class HardenedProtocol(BoundedConnection):
             raise Refused(400, "A request for an upgrade cannot have a body here.")
         scope = self._scope(head, method.decode("ascii"), version)
         if upgrade and head.upgrade == b"websocket":
-            scope["extensions"] = {TUNNEL: Tunnel(self)}
+            scope["extensions"] = {**_EXTENSIONS, TUNNEL: Tunnel(self)}
         if head.origin:
             scope[TARGET_ORIGIN] = head.origin
         if head.has_empty_query:
@@ -165,6 +166,7 @@ class HardenedProtocol(BoundedConnection):
             "query_string": head.query,
             "headers": self.headers,
             "state": self.app_state.copy(),
+            "extensions": _EXTENSIONS,
         }
 
     def on_body(self, body: bytes) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from ocgate.core.errors import BadGateway
 from ocgate.core.header_names import Header
@@ -95,11 +95,12 @@ async def _answer(
     headers = connection.headers
     if connection.has_location:
         headers = _public_locations(headers, request, address)
-    start = {"type": "http.response.start", "status": status, "headers": headers}
+    start: Message = {"type": "http.response.start", "status": status, "headers": headers}
     if not exchange.uploaded:
         start["headers"] = [*headers, _CLOSE]
     elif connection.complete:
         # the whole answer is here: nothing to wait for, nobody to watch
+        start["ocgate.body_follows"] = True
         await send(start)
         await send({"type": "http.response.body", "body": connection.read_all()})
         return
