@@ -48,7 +48,8 @@ def file_server(folder: Path) -> Generator[str]:
             client_max_body_size 0;
             client_body_buffer_size 256k;
             dav_methods PUT DELETE;
-            sendfile on;""",
+            sendfile on;
+            tcp_nopush on;""",
         tested=False,
     ) as (port, _):
         yield f"127.0.0.1:{port}"

@@ -145,3 +145,18 @@ async def test_an_answer_that_has_such_headers_itself_gets_them_once(
     assert second.headers.get_list("x-frame-options") == ["SAMEORIGIN"]
     assert second.headers.get_list("x-request-id") != ["b"]
     assert len(second.headers.get_list("x-request-id")) == 1
+
+
+@pytest.mark.parametrize("trusted", ["", "127.0.0.0/8"])
+async def test_forwarded_headers_count_from_the_trusted_alone(
+    environ: dict[str, str], recorder: Recorder, trusted: str
+) -> None:
+    environ["OCGATE_TRUSTED_PROXIES"] = trusted
+    async with gate_of(environ) as (_, client):
+        for address in ("192.0.2.7", "192.0.2.7", "192.0.2.8"):
+            recorder.clear()
+            headers = {"X-Forwarded-For": address, "X-Forwarded-Proto": "https"}
+            answer = await client.get("/file", auth=ALAN, headers=headers)
+            told = b"x-forwarded-for: " + (address if trusted else "127.0.0.1").encode()
+            assert told + b"\r\n" in recorder.everything()
+            assert ("strict-transport-security" in answer.headers) is bool(trusted)

@@ -1,4 +1,5 @@
 import argparse
+import gc
 import logging
 import resource
 import socket
@@ -11,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from ocgate.app import create_gate
-from ocgate.cli.serve import debug_server, public_server, raise_file_limit, run
+from ocgate.cli.serve import calm_collector, debug_server, public_server, raise_file_limit, run
 from ocgate.config.load import load
 from ocgate.core.errors import ConfigError
 from tests.support.asking import ask
 from tests.support.gate import Gate, running_gate
+from tests.support.processes import wait_until
 from tests.support.recorder import Recorder
 
 
@@ -65,7 +67,16 @@ def test_the_debug_pages_are_on_the_debug_address_only(recorder: Recorder) -> No
 
 def test_an_address_that_is_taken_is_a_sentence_and_exit_code_1(recorder: Recorder) -> None:
     with running_gate(recorder.origin) as gate:
-        assert "cannot listen on 127.0.0.1" in refusal(gate)
+        said = refusal(gate)
+        assert "cannot listen on 127.0.0.1" in said
+        assert "PROXY_HTTP_ADDR" in said or "PROXY_DEBUG_ADDR" in said
+
+
+def test_a_debug_address_that_is_taken_stops_the_start_too(recorder: Recorder) -> None:
+    with running_gate(recorder.origin) as gate, socket.create_server(("127.0.0.1", 0)) as free:
+        gate.env["PROXY_HTTP_ADDR"] = f"127.0.0.1:{free.getsockname()[1]}"
+        free.close()
+        assert "PROXY_DEBUG_ADDR: cannot listen on 127.0.0.1" in refusal(gate)
 
 
 def test_a_service_that_is_not_there_is_a_sentence_and_exit_code_1(recorder: Recorder) -> None:
@@ -90,9 +101,14 @@ def test_tls_makes_a_certificate_that_signs_itself(recorder: Recorder, tmp_path:
 
 def test_it_listens_on_a_unix_socket(recorder: Recorder, tmp_path: Path) -> None:
     path = tmp_path / "gate.sock"
-    env = {"PROXY_HTTP_ADDR": f"unix:{path}", "OC_URL": "http://gate"}
+    env = {
+        "PROXY_HTTP_ADDR": f"unix:{path}",
+        "OC_URL": "http://gate",
+        "OCGATE_TRUST_UNIX_SOCKET": "true",
+        "OC_LOG_LEVEL": "info",
+    }
     with (
-        running_gate(recorder.origin, env=env),
+        running_gate(recorder.origin, env=env) as gate,
         socket.socket(socket.AF_UNIX) as client,
     ):
         client.settimeout(20)
@@ -101,8 +117,11 @@ def test_it_listens_on_a_unix_socket(recorder: Recorder, tmp_path: Path) -> None
             assert time.monotonic() < deadline
             time.sleep(0.02)
         client.connect(str(path))
-        client.sendall(b"GET / HTTP/1.1\r\nHost: gate\r\nConnection: close\r\n\r\n")
+        forwarded = b"X-Forwarded-For: 192.0.2.7\r\n"
+        request = b"GET / HTTP/1.1\r\nHost: gate\r\nConnection: close\r\n" + forwarded
+        client.sendall(request + b"\r\n")
         assert client.recv(65536).startswith(b"HTTP/1.1 401 ")
+        wait_until(lambda: '"remote-addr":"192.0.2.7"' in gate.printed(), what="the access log")
 
 
 @pytest.mark.usefixtures("environ")
@@ -121,6 +140,18 @@ async def test_settings_become_limits(environ: dict[str, str]) -> None:
     assert server.config.timeout_graceful_shutdown == 4
     assert debug_server(gate, loaded).port == 9205
     await gate.aclose()
+
+
+def test_the_collector_is_calmed_and_not_switched_off() -> None:
+    before = gc.get_threshold()
+    try:
+        calm_collector()
+        assert gc.get_threshold()[0] > before[0]
+        assert gc.isenabled()
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)
 
 
 def test_every_file_descriptor_that_is_to_be_had_is_taken() -> None:

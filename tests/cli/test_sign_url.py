@@ -47,6 +47,14 @@ def test_a_url_that_the_gate_would_refuse_is_made_with_a_warning(
 
 
 @pytest.mark.usefixtures("environ")
+def test_a_url_that_outlives_its_key_is_made_with_a_warning(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["sign-url", "--user", "alan", "--expires", "48h", FILE]) == 0
+    assert "the key lives 24h" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("environ")
 def test_a_store_that_cannot_be_used_is_said_with_the_reason(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

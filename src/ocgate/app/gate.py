@@ -100,6 +100,12 @@ def create_gate(settings: Settings, *, environ: Mapping[str, str]) -> Gate:
     app = RequestIdMiddleware(app, ids=ids)
     metrics = Metrics(version=__version__)
     app = AccessLogMiddleware(app, observe=metrics)
+    door = settings.door
+    trusted = [str(network) for network in door.trusted_proxies]
+    trusting = bool(trusted) or door.trust_unix_socket
+    # What nobody is trusted for is only removed, and that is known with the rest.
+    if not trusting:
+        app = ForwardedMiddleware(app)
     if not policy.policy.has_nonce:
         app = Shortcut(
             app,
@@ -107,10 +113,10 @@ def create_gate(settings: Settings, *, environ: Mapping[str, str]) -> Gate:
             ids=ids,
             observe=metrics,
             max_target=settings.limits.target,
-            allow_encoded_slash=settings.door.allow_encoded_slash,
+            allow_encoded_slash=door.allow_encoded_slash,
         )
-    trusted = [str(network) for network in settings.door.trusted_proxies]
-    app = ForwardedMiddleware(app, trusted=trusted)
+    if trusting:
+        app = ForwardedMiddleware(app, trusted=trusted, trust_unix_socket=door.trust_unix_socket)
     return Gate(app, state, backends, metrics)
 
 

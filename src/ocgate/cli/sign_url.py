@@ -8,7 +8,7 @@ from ocgate.app.state import State
 from ocgate.cli import Commands
 from ocgate.cli.offline import account_named, presigned_rules, with_state
 from ocgate.config.settings import Settings
-from ocgate.core.durations import parse_duration
+from ocgate.core.durations import format_duration, parse_duration
 from ocgate.core.errors import ConfigError
 from ocgate.core.sign_url import sign_url
 
@@ -42,6 +42,9 @@ def run(arguments: argparse.Namespace) -> int:
             )
         if expires > rules.max_expires:
             _warn(f"the gate refuses it: it may be valid for {rules.max_expires} s at most")
+        ttl = settings.signing_keys.ttl
+        if ttl and expires > ttl.total_seconds():
+            _warn(f"the key lives {format_duration(ttl)} unless its user fetches it again")
         key = await state.keys.find_or_create(account.id)
         url = sign_url(
             arguments.url,

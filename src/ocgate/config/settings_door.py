@@ -117,6 +117,14 @@ class Door:
         env="OCGATE_TRUSTED_PROXIES",
         yaml="ocgate:trusted_proxies",
     )
+    trust_unix_socket: bool = key(
+        BOOL,
+        "Believe `X-Forwarded-*` headers of whoever connects through a unix socket, which has no"
+        " address: the web server in front, if only it can open the socket.",
+        default=False,
+        env="OCGATE_TRUST_UNIX_SOCKET",
+        yaml="ocgate:trust_unix_socket",
+    )
     allow_encoded_slash: bool = key(
         BOOL,
         "Let `%2F` and `%5C` through in paths. Only for backends that take them for part of a"

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Scope
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
+from ocgate.core.errors import OcgateError
 from ocgate.server.limits import Limits
 
 log = logging.getLogger("ocgate.server")
@@ -132,6 +133,9 @@ class Cycle(RequestResponseCycle):
         except asyncio.CancelledError:
             self.transport.abort()
             return
+        except OcgateError as error:
+            fields = {"error": str(error), "detail": error.detail, "path": self.scope["path"]}
+            log.error("an answer broke off", extra={"fields": fields})  # noqa: TRY400 - a known way
         except Exception:
             log.exception("the application failed")
         if self.response_complete or self.disconnected:

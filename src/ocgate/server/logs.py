@@ -45,8 +45,8 @@ _SECRET = re.compile(
     r"|((?:basic|bearer)\s+)[A-Za-z0-9._~+/=-]{8,}",
     re.IGNORECASE,
 )
-# These log whole URLs with their queries at level info.
-_TALKATIVE = ("httpx", "httpcore", "nats", "asyncio")
+# These log whole URLs with their queries at level info, or what our own lines say already.
+_TALKATIVE = ("httpx", "httpcore", "nats", "asyncio", "uvicorn")
 
 
 class JSONFormatter(logging.Formatter):
