@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 from ocgate.app.backends import Backends
@@ -96,12 +97,17 @@ policies:
         backend: {recorder.origin}
 """
     )
-    forged = {"X-Whoami": "f1", "x.grp": "f2", "X-WebDAV-User": "f3", "X-Zone": "f4"}
+    forged = {
+        "X-Whoami": "forged-1",
+        "x.grp": "forged-2",
+        "X-WebDAV-User": "forged-3",
+        "X-Zone": "forged-4",
+    }
     async with gate_of(environ) as (_, client):
         await client.get("/open/x", headers=forged)
         await client.get("/x", headers=forged, auth=ALAN)
-        await client.get("/x", headers={"X-Honest": "f5"}, auth=ALAN)
+        await client.get("/x", headers={"X-Honest": "honest"}, auth=ALAN)
     seen = recorder.everything()
-    assert not [value for value in (b"f1", b"f2", b"f3", b"f4") if b": " + value in seen]
-    assert b"x-honest: f5\r\n" in seen
+    assert re.findall(rb"forged-[1-4]", seen) == []
+    assert b"x-honest: honest\r\n" in seen
     assert seen.count(b"x-whoami: alan\r\n") == 2

@@ -30,7 +30,7 @@ from ocgate.app.dispatch import ENDPOINT, FOUND, Dispatch
 from ocgate.core.errors import BadRequest
 from ocgate.core.identity import PRINCIPAL, Principal
 from ocgate.core.targets import TARGET, Target, parse_target
-from ocgate.server.cycle import FIELDS, Fields
+from ocgate.server.fields import FIELDS, Fields
 from ocgate_middleware.access_log import CLIENT_LEFT, LOGGER, RequestObserver
 from ocgate_middleware.costly import Verdicts
 from ocgate_middleware.errors import ErrorMiddleware

@@ -9,8 +9,6 @@ part of the body.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Collection
-from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from starlette.types import ASGIApp, Message, Scope
@@ -18,41 +16,15 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from ocgate.core.errors import OcgateError
+from ocgate.server.fields import BODY_FOLLOWS, CONTROLS, FIELDS, FRAMING, Fields
 from ocgate.server.limits import Limits
 
 log = logging.getLogger("ocgate.server")
 
-_OURS = frozenset((b"content-length", b"transfer-encoding", b"connection"))
-_CONTROLS = bytes([*range(0x09), *range(0x0A, 0x20), 0x7F])
 _WITHOUT_BODY = frozenset((204, 304))
 _NO_CONTENT = 204
 # Larger parts are handed on as they are instead of being copied next to each other.
 _COPIED = 16 * 1024
-
-
-FIELDS = "ocgate.fields"
-"""Extension, and key of `http.response.start`: fields in their final form (`Fields`), which
-follow those in `headers`."""
-
-BODY_FOLLOWS = "ocgate.body_follows"
-"""Key of `http.response.start`: the application sends body without waiting for anything."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fields:
-    """Field lines that were looked at once, for all the answers that have them."""
-
-    lines: bytes
-
-    @classmethod
-    def of(cls, headers: Collection[tuple[bytes, bytes]]) -> "Fields":
-        """Write them out. Raises ValueError for what may not be added to an answer."""
-        lines = [b"%b: %b" % (name.lower(), value) for name, value in headers]
-        if any(name.lower() in _OURS for name, _ in headers):
-            raise ValueError("the framing of an answer is not a field to add")
-        if any(line.translate(None, _CONTROLS) != line for line in lines):
-            raise ValueError("a response header has a control character")
-        return cls(b"".join(line + b"\r\n" for line in lines))
 
 
 class Connection(Protocol):
@@ -208,7 +180,7 @@ class Cycle(RequestResponseCycle):
         length: int | None = None
         for given, value in message.get("headers", ()):
             name = given.lower()
-            if name in _OURS:
+            if name in FRAMING:
                 if name == b"content-length":
                     length = _one_length(length, value)
                 elif name == b"connection" and b"close" in value.lower():
@@ -225,7 +197,7 @@ class Cycle(RequestResponseCycle):
         fields: Fields | None = message.get(FIELDS)
         head = b"".join(lines)
         # One look at the whole head finds every line end that is not ours.
-        if len(head.translate(None, _CONTROLS)) != len(head) - 2 * count:
+        if len(head.translate(None, CONTROLS)) != len(head) - 2 * count:
             raise RuntimeError("a response header has a control character")
         self.response_started = True
         self.waiting_for_100_continue = False

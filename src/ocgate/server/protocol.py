@@ -20,7 +20,8 @@ import httptools
 
 from ocgate.core.targets import EMPTY_QUERY
 from ocgate.server.connection import BoundedConnection
-from ocgate.server.cycle import FIELDS, Cycle
+from ocgate.server.cycle import Cycle
+from ocgate.server.fields import FIELDS
 from ocgate.server.heads import Head, parse_head
 from ocgate.server.limits import Limits
 from ocgate.server.phases import Phase
