@@ -10,8 +10,10 @@ import pytest
 INSTALLED_BY_CI = frozenset(
     {
         "apache2",
+        "caddy",
         "chromium",
         "curl",
+        "htpasswd",
         "litmus",
         "nats-server",
         "nginx",
