@@ -95,6 +95,16 @@ async def test_own_routes_and_presigned_urls_go_through_the_stack(
         assert forged.status_code == 401
 
 
+async def test_what_our_own_routes_add_is_not_added_elsewhere(environ: dict[str, str]) -> None:
+    async with gate_of(environ) as (_, client):
+        key = await client.get("/ocs/v2.php/cloud/user/signing-key", auth=ALAN)
+        file = await client.get("/file", auth=ALAN)
+        again = await client.get("/file", auth=ALAN)
+    assert key.headers["vary"] == "Origin"
+    assert "vary" not in file.headers
+    assert added(file) == added(again)
+
+
 @pytest.mark.parametrize("field", ["Origin", "X-Request-Id", "Destination", "Content-Length"])
 async def test_a_request_with_a_special_field_goes_through_the_stack(
     environ: dict[str, str], looks: list[str], field: str

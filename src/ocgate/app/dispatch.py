@@ -70,8 +70,11 @@ class Dispatch:
             raise NotFound("There is nothing here.", detail="no route matches")
         if choice.is_open:
             await choice.endpoint(scope, receive, send)
-        else:
-            await self._protected({**scope, ENDPOINT: choice.endpoint}, receive, send)
+            return
+        inner = {**scope, ENDPOINT: choice.endpoint}
+        if not choice.repeatable:
+            inner.pop(FOUND, None)
+        await self._protected(inner, receive, send)
 
     def choose(self, method: str, target: Target) -> Choice | None:
         """Return what serves that target, None where no route matches."""
