@@ -9,7 +9,7 @@ routed for every request, and every request is counted and has an id of its own.
    in `_SPECIAL`; only routes that need a principal, and only where one was found. While the
    access log is on, the whole stack looks at every request.
 2. Equal means: method, scheme, and every field's name and value, in order; compared by a keyed
-   hash, so that no credential is kept.
+   hash. What an authenticator used up (`Authorization`) is not kept; the other fields are.
 3. A password, account, role or file that changes counts a second later at the latest.
 
 An authenticator that judges by more than header fields (a scope that names paths, say) has to
