@@ -280,6 +280,7 @@ async def test_a_backend_that_hangs_up_without_an_answer_is_a_502(reset: bool) -
     "start",
     [
         b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nonly this",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\nonly this",
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n",
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n",
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhelloXX0\r\n\r\n",
@@ -393,3 +394,50 @@ async def anything(message: Message) -> None:
 async def test_only_http_is_relayed() -> None:
     with pytest.raises(Exception, match="websocket"):
         await gate("http://127.0.0.1:1")({"type": "websocket"}, nothing, anything)
+
+
+SMALL_START = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
+
+
+async def test_head_and_small_body_go_on_together_and_a_broken_one_is_a_502() -> None:
+    async def cut_off(peer: Peer) -> None:
+        await peer.head()
+        await peer.write(SMALL_START + b"abc")
+        peer.close()
+
+    async def in_two_pieces(peer: Peer) -> None:
+        await peer.head()
+        await peer.write(SMALL_START + b"abc")
+        await asyncio.sleep(0.02)
+        await peer.write(b"de")
+        await peer.gone()
+
+    for script, status, whole in ((cut_off, 502, None), (in_two_pieces, 200, b"abcde")):
+        async with scripted(script) as backend:
+            with served(gate(backend.origin)) as port:
+                async with client(port) as browser:
+                    head, body = await browser.ask(GET)
+        assert head.status == status
+        assert whole is None or body == whole
+
+
+async def test_a_small_body_that_takes_its_time_does_not_hold_the_head_back() -> None:
+    the_head_arrived = asyncio.Event()
+
+    async def hesitating(peer: Peer) -> None:
+        await peer.head()
+        await peer.write(SMALL_START)
+        async with asyncio.timeout(20):
+            await the_head_arrived.wait()
+        await peer.write(b"later")
+        await peer.gone()
+
+    async with scripted(hesitating) as backend:
+        with served(gate(backend.origin)) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(GET)
+            async with asyncio.timeout(20):
+                assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+                the_head_arrived.set()
+                assert await reader.readexactly(5) == b"later"
+            writer.close()
